@@ -1,0 +1,102 @@
+//! From open delivery to message: a worker per destination, and one file per kind of destination.
+//!
+//! A kind consists of the same five parts in the same order: config, request (pure), send, judge,
+//! sample. Outside the store, delivery is at-least-once, made harmless by a key that stays the same
+//! over retries.
+
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::incident::Incident;
+use crate::report::Report;
+
+/// What a destination is asked to say.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// Stays the same over every attempt of this delivery; differs between deliveries.
+    pub key: String,
+    /// First message of the incident, or a change of it.
+    pub kind: NoticeKind,
+    /// The incident as it stands now.
+    pub incident: Incident,
+    /// The report as it reads now.
+    pub report: Report,
+    /// The latest event, byte for byte as posted.
+    pub event: Vec<u8>,
+    /// What the destination returned for an earlier notice of this incident (see [`Receipt`]).
+    pub remote: Option<String>,
+}
+
+/// The part of an incident's life that a notice speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NoticeKind {
+    /// The incident is new to this destination.
+    Open,
+    /// More alerts, a higher severity, or another state.
+    Update,
+    /// The incident ended.
+    Close,
+}
+
+impl NoticeKind {
+    /// The word stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Update => "update",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// What came of a successful send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// How to find the message again; handed back as [`Notice::remote`]. The format is the kind's.
+    pub remote: Option<String>,
+    /// A short note for the attempt's record, such as `posted to C024`. Without secrets.
+    pub detail: String,
+}
+
+/// Why a send failed and what follows from it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{reason}")]
+pub struct SendError {
+    /// Retry or give up.
+    pub verdict: Verdict,
+    /// A short reason for people. Never a URL, never a secret.
+    pub reason: String,
+}
+
+/// What follows from a failed send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Try again, not before what the peer asked for.
+    Retry {
+        /// The peer's `Retry-After`.
+        after: Option<Duration>,
+    },
+    /// Trying again cannot help.
+    Fail,
+}
+
+/// One configured target.
+pub trait Destination: Send + Sync + std::fmt::Debug {
+    /// Sends one notice and judges the answer. Called with at most [`Pace::concurrency`] at once,
+    /// and never for two notices of one incident at once.
+    fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>>;
+
+    /// How fast and how much at once the peer can take.
+    fn pace(&self) -> Pace;
+}
+
+/// Limits toward one destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Sends under way at once.
+    pub concurrency: usize,
+    /// The least time between the starts of two sends.
+    pub interval: Duration,
+}

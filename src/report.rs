@@ -1,0 +1,43 @@
+//! The Markdown report about an incident, rendered from a template.
+//!
+//! Templates are code, values are not: every value of an event is Markdown-escaped by default, and
+//! no event text is ever parsed as a template.
+
+mod engine;
+
+use crate::classify::Alert;
+use crate::event::Priority;
+use crate::incident::Incident;
+use jiff::Timestamp;
+
+pub use engine::{Engine, RenderError};
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The incident, with its exact count.
+    pub incident: &'a Incident,
+    /// The latest alert of the incident.
+    pub latest: &'a Alert,
+    /// The first alert of the incident; the same as `latest` when there is only one.
+    pub first: &'a Alert,
+    /// Where the UI stands, for links; `None` when the site has not configured it.
+    pub public_url: Option<&'a str>,
+    /// When the report is made.
+    pub now: Timestamp,
+}
+
+/// A rendered report, and the few facts that destinations need beside its text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// One line of plain text (never markup) for subjects, headers and titles. Holds no control,
+    /// bidirectional or invisible character. Free of counts and state, so that it stays the same
+    /// for the whole life of the incident.
+    pub title: String,
+    /// One or two sentences of plain text: what happened, where, how often.
+    pub lead: String,
+    /// The severity of the incident.
+    pub severity: Priority,
+    /// The whole document, in CommonMark with GFM tables. It begins with a level-1 heading.
+    pub markdown: String,
+}

@@ -1,0 +1,6 @@
+//! Who is told about an alert: the condition language and the routing tree.
+
+pub mod condition;
+mod tree;
+
+pub use tree::{GroupBy, Matched, Route, RouteConfig, RouteError, RouteId, Timers, Tree};
