@@ -4,7 +4,6 @@
 //! sample. Outside the store, delivery is at-least-once, made harmless by a key that stays the same
 //! over retries.
 
-
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;

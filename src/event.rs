@@ -133,7 +133,12 @@ impl Fields {
 
 impl<K: Into<Untrusted>> FromIterator<(K, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Self(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 }
 
@@ -278,7 +283,10 @@ impl FromStr for Priority {
         Self::ALL
             .into_iter()
             .find(|priority| priority.name().eq_ignore_ascii_case(text))
-            .or_else(|| text.eq_ignore_ascii_case("info").then_some(Self::Informational))
+            .or_else(|| {
+                text.eq_ignore_ascii_case("info")
+                    .then_some(Self::Informational)
+            })
             .ok_or(UnknownPriority)
     }
 }

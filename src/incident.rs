@@ -13,7 +13,7 @@ use crate::classify::{Category, Nature};
 use crate::event::{EventId, Priority, Untrusted};
 use crate::route::RouteId;
 
-
+pub use fold::{Folded, Group, Notify, fold, group};
 pub use key::GroupKey;
 
 /// Row of an incident in the store.

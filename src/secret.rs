@@ -102,7 +102,10 @@ impl SecretKeys<'_> {
 }
 
 fn from_env(key: &'static str, variable: &str) -> Result<Secret, SecretError> {
-    #[expect(clippy::disallowed_methods, reason = "secrets may be given by environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "secrets may be given by environment"
+    )]
     match std::env::var(variable) {
         Ok(value) if !value.is_empty() => Ok(Secret::new(value)),
         _ => Err(SecretError::Environment {
@@ -127,8 +130,17 @@ fn from_file(key: &'static str, path: &Path) -> Result<Secret, SecretError> {
 mod tests {
     use super::*;
 
-    fn keys<'a>(value: Option<&'a Secret>, env: Option<&'a str>, file: Option<&'a Path>) -> SecretKeys<'a> {
-        SecretKeys { key: "token", value, env, file }
+    fn keys<'a>(
+        value: Option<&'a Secret>,
+        env: Option<&'a str>,
+        file: Option<&'a Path>,
+    ) -> SecretKeys<'a> {
+        SecretKeys {
+            key: "token",
+            value,
+            env,
+            file,
+        }
     }
 
     #[test]
@@ -141,17 +153,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         std::fs::write(&path, "hunter2\n").unwrap();
-        assert_eq!(keys(None, None, Some(&path)).resolve().unwrap().expose(), "hunter2");
+        assert_eq!(
+            keys(None, None, Some(&path)).resolve().unwrap().expose(),
+            "hunter2"
+        );
     }
 
     #[test]
     fn errors_name_the_keys_and_not_the_value() {
         let inline = Secret::new("hunter2");
         let both = keys(Some(&inline), Some("X"), None).resolve().unwrap_err();
-        assert_eq!(both.to_string(), "set only one of `token`, `token_env` and `token_file`");
+        assert_eq!(
+            both.to_string(),
+            "set only one of `token`, `token_env` and `token_file`"
+        );
         let none = keys(None, None, None).resolve().unwrap_err();
-        assert_eq!(none.to_string(), "set one of `token`, `token_env` or `token_file`");
-        let unset = keys(None, Some("HERALD_SURELY_UNSET"), None).resolve().unwrap_err();
+        assert_eq!(
+            none.to_string(),
+            "set one of `token`, `token_env` or `token_file`"
+        );
+        let unset = keys(None, Some("HERALD_SURELY_UNSET"), None)
+            .resolve()
+            .unwrap_err();
         assert!(unset.to_string().contains("HERALD_SURELY_UNSET"));
     }
 }

@@ -1,6 +1,55 @@
 //! The durable store: inbox, incidents, deliveries, attempts and fates.
+//!
+//! [`Store`] is the handle that the rest of the service holds. Its methods take and return plain
+//! values and say nothing of SQL, so that another engine can stand behind it.
+
+mod model;
+mod sqlite;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::event::EventId;
+use crate::incident::{GroupKey, Incident};
+use crate::units::Span;
+
+pub use model::{
+    Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
+    Leased, Outcome, Quarantined, Refused, Step, StoredEvent,
+};
+
+/// How much of a refused body is kept, in bytes.
+pub const QUARANTINE_BODY_CAP: usize = 64 * 1024;
+
+/// How many refused bodies are kept; the oldest go first.
+pub const QUARANTINE_ROWS: u32 = 1_000;
+
+/// The `store` section.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The folder of the embedded store. It is made when it does not exist, and belongs to one
+    /// process at a time.
+    pub path: std::path::PathBuf,
+    /// How long events, attempts and ended incidents are kept after they were said.
+    pub retention: Span,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: "./herald-data".into(),
+            retention: Span(Duration::from_hours(30 * 24)),
+        }
+    }
+}
 
 /// Why an event could not be stored. Whoever waits for it is told that it was not accepted.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -8,59 +57,204 @@ pub enum AppendError {
     /// The queue in front of the disk is full.
     #[error("the store cannot keep up")]
     Busy,
-    /// The disk failed; the service is going down.
+    /// The disk refused the write.
     #[error("the store cannot write")]
     Failed,
 }
 
-/// A body that was refused.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// When it came.
-    pub received: Timestamp,
-    /// Why it was refused.
-    pub reason: String,
-    /// The body, cut to [`QUARANTINE_BODY_CAP`].
-    pub body: Vec<u8>,
-    /// The length of the whole body, as far as it was read.
-    pub size: u64,
-}
-
-/// How much of a refused body is kept, in bytes.
-pub const QUARANTINE_BODY_CAP: usize = 64 * 1024;
-
-/// A refused body as listed.
-#[derive(Clone, Debug)]
-pub struct Quarantined {
-    /// Its row.
-    pub id: i64,
-    /// What was refused and why.
-    pub refused: Refused,
+/// Why the store could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be made or used.
+    #[error("cannot use {} as the store", path.display())]
+    Folder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process has the store open.
+    #[error("{} is in use by another falco-herald; stop it or set another `store.path`", path.display())]
+    InUse {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// The store was written by a newer version.
+    #[error(
+        "{file} has format {found}, this version knows up to {known}; use the newer version, or restore a backup"
+    )]
+    TooNew {
+        /// The database file.
+        file: &'static str,
+        /// Its format.
+        found: i64,
+        /// The newest format that this version knows.
+        known: i64,
+    },
+    /// SQLite refused.
+    #[error("the store failed to {doing}")]
+    Database {
+        /// The step that failed.
+        doing: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row holds what this version never writes.
+    #[error("the store holds an unreadable {what}")]
+    Corrupt {
+        /// The kind of value.
+        what: &'static str,
+    },
+    /// The store is closed or has failed.
+    #[error("the store is closed")]
+    Closed,
 }
 
 /// Handle of the store. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store;
+pub struct Store(Arc<sqlite::Sqlite>);
 
-#[expect(clippy::unused_async, reason = "stub")]
 impl Store {
-    /// Stores the events of one body, all or none; returns after fsync.
-    pub async fn append(&self, _received: Timestamp, _events: Vec<Vec<u8>>) -> Result<(), AppendError> {
-        todo!()
+    /// Opens the store in `folder`, making it when it does not exist, and takes its lock.
+    pub fn open(folder: &Path, clock: &Clock) -> Result<Self, StoreError> {
+        sqlite::Sqlite::open(folder, clock).map(|engine| Self(Arc::new(engine)))
     }
 
-    /// Keeps a refused body with its reason; the oldest are dropped beyond a cap.
-    pub async fn quarantine(&self, _refused: Refused) -> Result<(), AppendError> {
-        todo!()
+    /// Stores the events of one body, all or none. Returns after fsync.
+    pub async fn append(
+        &self,
+        received: Timestamp,
+        events: Vec<Vec<u8>>,
+    ) -> Result<(), AppendError> {
+        self.0.inbox.append(received, events).await
+    }
+
+    /// Keeps a refused body with its reason; the oldest are dropped beyond [`QUARANTINE_ROWS`].
+    pub async fn quarantine(&self, refused: Refused) -> Result<(), AppendError> {
+        self.0.inbox.quarantine(refused).await
     }
 
     /// The newest refused bodies.
-    pub async fn quarantined(&self, _limit: u32) -> Result<Vec<Quarantined>, AppendError> {
-        todo!()
+    pub async fn quarantined(&self, limit: u32) -> Result<Vec<Quarantined>, StoreError> {
+        self.0.quarantined(limit).await
     }
 
     /// Whether events can be stored; false once a write has failed.
     pub fn is_writable(&self) -> bool {
-        todo!()
+        self.0.failure.borrow().is_none()
+    }
+
+    /// Becomes `Some` when a write failed. The process should end: what is on disk is whole, what
+    /// is in memory may not be.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.0.failure.subscribe()
+    }
+
+    /// How many bodies wait for the disk. The second step steps back while this is high.
+    pub fn waiting(&self) -> usize {
+        self.0.inbox.waiting()
+    }
+
+    /// The id of the latest event on disk.
+    pub fn latest(&self) -> watch::Receiver<EventId> {
+        self.0.inbox.latest()
+    }
+
+    /// Up to `limit` events after `cursor`, in order.
+    pub async fn inbox_after(
+        &self,
+        cursor: EventId,
+        limit: u32,
+    ) -> Result<Vec<InboxEvent>, StoreError> {
+        self.0.inbox_after(cursor, limit).await
+    }
+
+    /// The last event that the second step has taken over.
+    pub async fn cursor(&self) -> Result<EventId, StoreError> {
+        self.0.cursor().await
+    }
+
+    /// The incident of each key that is not closed.
+    pub async fn incidents_by_key(&self, keys: Vec<GroupKey>) -> Result<Vec<Incident>, StoreError> {
+        self.0.incidents_by_key(keys).await
+    }
+
+    /// The newest incidents.
+    pub async fn incidents(&self, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.0.incidents(limit).await
+    }
+
+    /// Takes a batch of events over from the inbox: events, incidents, fates, deliveries and the
+    /// cursor change together or not at all. Then the inbox forgets what the cursor has passed.
+    pub async fn commit_step(&self, step: Step) -> Result<(), StoreError> {
+        self.0.commit_step(step).await
+    }
+
+    /// Changes whenever deliveries may have become due.
+    pub fn outbox_changed(&self) -> watch::Receiver<u64> {
+        self.0.outbox_changed.subscribe()
+    }
+
+    /// Takes up to `limit` due deliveries of a destination, most severe first. A delivery waits
+    /// while another one of the same incident is under way.
+    pub async fn lease(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Leased>, StoreError> {
+        self.0.lease(destination.to_owned(), now, limit).await
+    }
+
+    /// When the next delivery of a destination is due.
+    pub async fn next_due(&self, destination: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.0.next_due(destination.to_owned()).await
+    }
+
+    /// Records an attempt and what follows from it.
+    pub async fn finish(&self, attempt: Attempt) -> Result<(), StoreError> {
+        self.0.finish(attempt).await
+    }
+
+    /// Deliveries in a state, or all; the newest first.
+    pub async fn deliveries(
+        &self,
+        state: Option<DeliveryState>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.0.deliveries(state, limit).await
+    }
+
+    /// Puts a dead delivery back into the queue. False when there is no such dead delivery.
+    pub async fn retry(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.retry(id, now).await
+    }
+
+    /// Gives up a pending or dead delivery. False when there is no such delivery.
+    pub async fn discard(&self, id: DeliveryId, now: Timestamp) -> Result<bool, StoreError> {
+        self.0.discard(id, now).await
+    }
+
+    /// A stored event, byte for byte as posted.
+    pub async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        self.0.event(id).await
+    }
+
+    /// How many events stand at each fate, by destination; `None` is not settled yet.
+    pub async fn fates(&self) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
+        self.0.fates().await
+    }
+
+    /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. Returns
+    /// whether there is more.
+    pub async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
+        self.0.prune(before).await
+    }
+
+    /// Waits until all writes that were handed over are on disk, and stops the writers.
+    pub async fn close(&self) {
+        self.0.close().await;
     }
 }

@@ -86,7 +86,9 @@ impl FromStr for ByteSize {
 }
 
 fn split_number(text: &str) -> Option<(u64, &str)> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
     Some((number.parse().ok()?, rest))
 }
@@ -178,7 +180,11 @@ mod tests {
     #[test]
     fn durations_read_as_people_write_them() {
         for (text, seconds) in [("0s", 0), ("30s", 30), ("1h30m", 5400), ("30d", 2_592_000)] {
-            assert_eq!(text.parse(), Ok(Span(Duration::from_secs(seconds))), "{text}");
+            assert_eq!(
+                text.parse(),
+                Ok(Span(Duration::from_secs(seconds))),
+                "{text}"
+            );
         }
         for text in ["", "30", "s", "5 minutes", "1h-3m", "99999999999999999999s"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
@@ -187,7 +193,12 @@ mod tests {
 
     #[test]
     fn sizes_read_as_people_write_them() {
-        for (text, bytes) in [("2MiB", 2 << 20), ("512 KiB", 512 << 10), ("77", 77), ("1MB", 1_000_000)] {
+        for (text, bytes) in [
+            ("2MiB", 2 << 20),
+            ("512 KiB", 512 << 10),
+            ("77", 77),
+            ("1MB", 1_000_000),
+        ] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         for text in ["", "MiB", "2mib", "-1"] {

@@ -1,1 +1,142 @@
-//! stub
+//! Folding a batch of alerts into their incidents.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{GroupKey, Incident, IncidentId, State};
+use crate::classify::Alert;
+use crate::event::{EventId, Untrusted};
+use crate::route::Route;
+
+/// The alerts of one batch that share a key, in order.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// What they have in common.
+    pub key: GroupKey,
+    /// The route they reached.
+    pub route: &'a Route,
+    /// The fields they share, with their values.
+    pub labels: Vec<(String, Option<String>)>,
+    /// The alerts; never empty.
+    pub alerts: Vec<&'a Alert>,
+}
+
+/// What a batch did to one incident.
+#[derive(Clone, Debug)]
+pub struct Folded {
+    /// The incident as it stands now.
+    pub incident: Incident,
+    /// The incident of the same key that had been without alerts for `quiet_after`.
+    pub follows: Option<IncidentId>,
+    /// The events it gained.
+    pub events: Vec<EventId>,
+    /// When to say it.
+    pub notify: Notify,
+}
+
+/// When an incident is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// It is new: after the route's `group_wait`.
+    First,
+    /// Something worse happened: at once.
+    AtOnce,
+    /// It goes on: not before the route's `group_interval` after the last message.
+    AfterInterval,
+}
+
+/// Sorts the alerts of a batch by incident. The order of the groups is that of their first alerts.
+pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    let mut positions: HashMap<GroupKey, usize> = HashMap::new();
+    for (alert, route) in reached {
+        let labels = route.group_values(alert);
+        let key = GroupKey::new(
+            &route.id,
+            labels
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_deref())),
+        );
+        if let Some(group) = positions
+            .get(&key)
+            .and_then(|position| groups.get_mut(*position))
+        {
+            group.alerts.push(alert);
+        } else {
+            positions.insert(key, groups.len());
+            groups.push(Group {
+                key,
+                route,
+                labels,
+                alerts: vec![alert],
+            });
+        }
+    }
+    groups
+}
+
+/// Folds a group into its live incident, or into a new one named `uid` when there is none or it has
+/// been quiet for the route's `quiet_after`. `None` when the group is empty.
+pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Folded> {
+    let first = *group.alerts.first()?;
+    let stale = live
+        .as_ref()
+        .filter(|incident| is_quiet(incident, first, group.route.timers.quiet_after));
+    let follows = stale.and_then(|incident| incident.id);
+    let (mut incident, mut notify) = match live {
+        Some(incident) if follows.is_none() => (incident, Notify::AfterInterval),
+        _ => (open(first, group, uid), Notify::First),
+    };
+    for alert in &group.alerts {
+        incident.count += 1;
+        incident.last_received = incident.last_received.max(alert.received);
+        incident.first_time = incident.first_time.min(alert.event.time);
+        incident.last_time = incident.last_time.max(alert.event.time);
+        incident.last_event = incident.last_event.max(alert.id);
+        if alert.severity > incident.severity {
+            incident.severity = alert.severity;
+            if notify == Notify::AfterInterval {
+                notify = Notify::AtOnce;
+            }
+        }
+    }
+    Some(Folded {
+        incident,
+        follows,
+        events: group.alerts.iter().map(|alert| alert.id).collect(),
+        notify,
+    })
+}
+
+fn is_quiet(incident: &Incident, next: &Alert, quiet_after: Duration) -> bool {
+    let silence = next.received.duration_since(incident.last_received);
+    Duration::try_from(silence).is_ok_and(|silence| silence >= quiet_after)
+}
+
+fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
+    Incident {
+        id: None,
+        uid,
+        key: group.key,
+        route: group.route.id.clone(),
+        state: State::Open,
+        rule: first.event.rule.clone(),
+        category: first.category,
+        nature: first.nature,
+        severity: first.severity,
+        labels: group
+            .labels
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), Untrusted::new(value.as_ref()?))))
+            .collect(),
+        count: 0,
+        first_received: first.received,
+        last_received: first.received,
+        first_time: first.event.time,
+        last_time: first.event.time,
+        first_event: first.id,
+        last_event: first.id,
+    }
+}

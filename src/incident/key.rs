@@ -68,7 +68,9 @@ mod tests {
     type Values = Vec<(String, Option<String>)>;
 
     fn key(route: &str, values: &Values) -> GroupKey {
-        let values = values.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+        let values = values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()));
         GroupKey::new(&RouteId(route.to_owned()), values)
     }
 

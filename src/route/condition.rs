@@ -1,6 +1,6 @@
 //! stub
-use std::borrow::Cow;
 use crate::event::Priority;
+use std::borrow::Cow;
 
 /// What a condition sees of an alert.
 pub trait Record {

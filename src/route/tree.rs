@@ -1,7 +1,7 @@
 //! stub
-use std::time::Duration;
 use crate::route::condition::Record;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The path of a route in the tree, stable while the tree's shape is: `0`, `0.2`, `0.2.1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,13 @@ pub struct Route {
     pub timers: Timers,
     /// Whether it takes tests, and nothing else.
     pub test: bool,
+}
+
+impl Route {
+    /// stub
+    pub fn group_values(&self, _record: &dyn Record) -> Vec<(String, Option<String>)> {
+        Vec::new()
+    }
 }
 
 /// A route that an alert reached.

@@ -1,0 +1,227 @@
+//! The values that go into and come out of the store.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{EventId, Priority};
+use crate::incident::{Incident, IncidentId};
+use uuid::Uuid;
+
+/// A body that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// When it came.
+    pub received: Timestamp,
+    /// Why it was refused.
+    pub reason: String,
+    /// The body, cut to [`QUARANTINE_BODY_CAP`](super::QUARANTINE_BODY_CAP).
+    pub body: Vec<u8>,
+    /// The length of the whole body in bytes, as far as it was read.
+    pub size: u64,
+}
+
+/// A refused body as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its row.
+    pub id: i64,
+    /// What was refused and why.
+    pub refused: Refused,
+}
+
+/// An event in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxEvent {
+    /// Its position.
+    pub id: EventId,
+    /// When Herald received it.
+    pub received: Timestamp,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+/// An event that the second step has taken over.
+pub type StoredEvent = InboxEvent;
+
+/// One batch of the second step.
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    /// The last event of the batch; `None` when the batch holds no event.
+    pub cursor: Option<EventId>,
+    /// The events, in order.
+    pub events: Vec<StoredEvent>,
+    /// The incidents that changed.
+    pub incidents: Vec<IncidentStep>,
+    /// Events that reach no destination.
+    pub unrouted: Vec<EventId>,
+    /// Events that could not be decoded although they were accepted, with the reason.
+    pub undecodable: Vec<(EventId, String)>,
+}
+
+/// What a batch does to one incident.
+#[derive(Clone, Debug)]
+pub struct IncidentStep {
+    /// The incident as it stands after the batch.
+    pub incident: Incident,
+    /// An older incident of the same key that this one follows, to be marked quiet.
+    pub follows: Option<IncidentId>,
+    /// The events that it gained, in order.
+    pub events: Vec<EventId>,
+    /// Where it is said.
+    pub destinations: Vec<DestinationStep>,
+}
+
+/// Where and when an incident is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationStep {
+    /// The destination's name.
+    pub destination: String,
+    /// When a delivery is due if the incident was never said there.
+    pub first_due: Timestamp,
+    /// The least time after the last message until the next one; `None` says it at once.
+    pub interval: Option<std::time::Duration>,
+}
+
+/// Row of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeliveryId(pub i64);
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Waits until it is due.
+    Pending,
+    /// Is being sent.
+    Sending,
+    /// Arrived.
+    Sent,
+    /// Given up by Herald: the dead letter.
+    Dead,
+    /// Given up by a person.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// All states.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Sending,
+        Self::Sent,
+        Self::Dead,
+        Self::Discarded,
+    ];
+
+    /// The word stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Dead => "dead",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+impl fmt::Display for DeliveryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The text names no delivery state.
+#[derive(Debug, thiserror::Error)]
+#[error("not a delivery state; use pending, sending, sent, dead or discarded")]
+pub struct UnknownDeliveryState;
+
+impl FromStr for DeliveryState {
+    type Err = UnknownDeliveryState;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDeliveryState> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == text)
+            .ok_or(UnknownDeliveryState)
+    }
+}
+
+/// A delivery as listed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivery {
+    /// Its row.
+    pub id: DeliveryId,
+    /// The incident's public name.
+    pub incident: Uuid,
+    /// The destination's name.
+    pub destination: String,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many events it speaks for beyond what was said before.
+    pub events: u64,
+    /// The incident's severity when it was last folded into.
+    pub severity: Priority,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it is due, or was last due.
+    pub due: Timestamp,
+    /// What the last attempt said.
+    pub detail: Option<String>,
+}
+
+/// A delivery that a worker has taken.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// When it was made; a delivery has a maximum age.
+    pub created: Timestamp,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// The incident as it stands now.
+    pub incident: Incident,
+    /// The incident's first event.
+    pub first: StoredEvent,
+    /// The incident's latest event.
+    pub latest: StoredEvent,
+    /// What the destination returned when the incident was last said there.
+    pub remote: Option<String>,
+    /// Whether the incident was said there before.
+    pub known: bool,
+}
+
+/// One try of a delivery.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// What followed.
+    pub outcome: Outcome,
+    /// What the destination answered, for people; without secrets.
+    pub detail: String,
+    /// What was said: the Markdown of the report; empty when rendering failed.
+    pub report: String,
+    /// How to find the message again. Kept even when the attempt failed half-way.
+    pub remote: Option<String>,
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It arrived.
+    Sent,
+    /// It is tried again at this time.
+    Retry(Timestamp),
+    /// It is given up.
+    Dead,
+}

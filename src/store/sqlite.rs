@@ -1,0 +1,139 @@
+//! The embedded engine: two SQLite files, one writer thread each, readers beside them.
+
+mod checkpoint;
+mod connection;
+mod inbox;
+mod outbox;
+mod query;
+mod row;
+mod step;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::event::EventId;
+use crate::store::StoreError;
+use checkpoint::Checkpointer;
+use connection::{Database, INBOX, STATE};
+use inbox::Inbox;
+use writer::Writer;
+
+/// The engine behind [`Store`](super::Store).
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    pub(super) inbox: Inbox,
+    state: Writer,
+    inbox_readers: Readers,
+    state_readers: Readers,
+    /// Why a write failed, once one has.
+    pub(super) failure: watch::Sender<Option<String>>,
+    /// Counts changes of the outbox.
+    pub(super) outbox_changed: watch::Sender<u64>,
+    /// Held, not read: the lock on the folder.
+    _lock: File,
+}
+
+impl Sqlite {
+    pub(super) fn open(folder: &Path, clock: &Clock) -> Result<Self, StoreError> {
+        let lock = connection::lock(folder)?;
+        let failure = watch::Sender::new(None);
+        let state = STATE.open_writer(folder)?;
+        let inbox = INBOX.open_writer(folder)?;
+        let starting = |source| StoreError::Database {
+            doing: "start",
+            source,
+        };
+        outbox::recover(&state, clock.now()).map_err(starting)?;
+        let cursor = EventId(
+            state
+                .query_row("SELECT event FROM cursor", [], |row| row.get(0))
+                .map_err(starting)?,
+        );
+        let thread_failed = |source| StoreError::Folder {
+            path: folder.to_owned(),
+            source,
+        };
+        let inbox_checkpointer = Checkpointer::start(INBOX.open_checkpointer(folder)?, "inbox")
+            .map_err(thread_failed)?;
+        let state_checkpointer = Checkpointer::start(STATE.open_checkpointer(folder)?, "state")
+            .map_err(thread_failed)?;
+        Ok(Self {
+            inbox: Inbox::start(inbox, inbox_checkpointer, cursor, failure.clone())?,
+            state: Writer::start(state, state_checkpointer, failure.clone())?,
+            inbox_readers: Readers::new(INBOX, folder),
+            state_readers: Readers::new(STATE, folder),
+            failure,
+            outbox_changed: watch::Sender::new(0),
+            _lock: lock,
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        self.state.close().await;
+        self.inbox.close().await;
+    }
+}
+
+/// Read connections, opened on demand and used again.
+#[derive(Clone, Debug)]
+struct Readers {
+    database: Database,
+    folder: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Readers {
+    fn new(database: Database, folder: &Path) -> Self {
+        Self {
+            database,
+            folder: folder.to_owned(),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Runs a query off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let connection = readers.take()?;
+            let result = query(&connection);
+            readers.put_back(connection);
+            result.map_err(|source| StoreError::Database { doing, source })
+        });
+        read.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.database.open_reader(&self.folder),
+        }
+    }
+
+    fn put_back(&self, connection: Connection) {
+        /// More are closed again: readers come in bursts.
+        const KEPT: usize = 4;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(connection);
+        }
+    }
+}

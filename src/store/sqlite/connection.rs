@@ -1,0 +1,142 @@
+//! Opening a database file: durable settings, format, and the lock on the folder.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::store::StoreError;
+
+/// One database file of the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Database {
+    pub(super) file: &'static str,
+    /// The scripts that bring an empty file to the newest format, in order.
+    migrations: &'static [&'static str],
+}
+
+pub(super) const INBOX: Database = Database {
+    file: "inbox.db",
+    migrations: &[include_str!("schema/inbox-1.sql")],
+};
+
+pub(super) const STATE: Database = Database {
+    file: "state.db",
+    migrations: &[include_str!("schema/state-1.sql")],
+};
+
+/// The writers' own checkpoints happen only beyond this many pages (256 MiB): they would pause
+/// whoever waits for an answer. The checkpointer keeps the log far below it.
+const AUTOCHECKPOINT_PAGES: i64 = 65_536;
+
+/// Page cache per connection in KiB, so that memory does not follow the size of the files.
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// Another process (a backup, a curious person) may hold the write lock for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Database {
+    /// A connection that may write. Brings the file to the newest format.
+    pub(super) fn open_writer(&self, folder: &Path) -> Result<Connection, StoreError> {
+        let mut connection = Connection::open(folder.join(self.file)).map_err(opening)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
+        connection
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL;
+                 PRAGMA synchronous = FULL;
+                 PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES};
+                 PRAGMA journal_size_limit = 67108864;
+                 PRAGMA cache_size = -{CACHE_KIB};
+                 PRAGMA temp_store = MEMORY;"
+            ))
+            .map_err(opening)?;
+        self.migrate(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// A connection that only reads, and never waits for a writer.
+    pub(super) fn open_reader(&self, folder: &Path) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(folder.join(self.file), flags).map_err(opening)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
+        connection
+            .execute_batch(&format!("PRAGMA cache_size = -{CACHE_KIB};"))
+            .map_err(opening)?;
+        Ok(connection)
+    }
+
+    /// A connection for checkpoints: it neither migrates nor checkpoints on its own.
+    pub(super) fn open_checkpointer(&self, folder: &Path) -> Result<Connection, StoreError> {
+        let connection = Connection::open(folder.join(self.file)).map_err(opening)?;
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")
+            .map_err(opening)?;
+        Ok(connection)
+    }
+
+    fn migrate(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let found: i64 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(opening)?;
+        let known = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        if found > known {
+            return Err(StoreError::TooNew {
+                file: self.file,
+                found,
+                known,
+            });
+        }
+        let done = usize::try_from(found).unwrap_or(0);
+        for (step, script) in self.migrations.iter().enumerate().skip(done) {
+            let migrating = |source| StoreError::Database {
+                doing: "migrate",
+                source,
+            };
+            let transaction = connection.transaction().map_err(migrating)?;
+            transaction.execute_batch(script).map_err(migrating)?;
+            transaction
+                .execute_batch(&format!("PRAGMA user_version = {}", step + 1))
+                .map_err(migrating)?;
+            transaction.commit().map_err(migrating)?;
+        }
+        Ok(())
+    }
+}
+
+fn opening(source: rusqlite::Error) -> StoreError {
+    StoreError::Database {
+        doing: "open its file",
+        source,
+    }
+}
+
+/// Makes the folder, readable by its owner only, and takes its lock. The lock lives as long as the
+/// returned file and dies with the process.
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
+    let unusable = |source| StoreError::Folder {
+        path: folder.to_owned(),
+        source,
+    };
+    make_private(folder).map_err(unusable)?;
+    let lock = File::create(folder.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,206 @@
+//! Reading, and the housekeeping that follows from what was read.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::Sqlite;
+use super::outbox::stored;
+use super::row::{self, nanos, severity, time};
+use crate::event::EventId;
+use crate::incident::{GroupKey, Incident};
+use crate::store::{
+    Delivery, DeliveryId, DeliveryState, InboxEvent, Quarantined, Refused, StoreError, StoredEvent,
+};
+
+/// Rows deleted in one piece, so that no other write waits for long.
+const PRUNE: i64 = 2_000;
+
+impl Sqlite {
+    pub(in crate::store) async fn inbox_after(
+        &self,
+        cursor: EventId,
+        limit: u32,
+    ) -> Result<Vec<InboxEvent>, StoreError> {
+        self.inbox_readers
+            .read("read the inbox", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT id, received, body FROM inbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+                    )?
+                    .query_map(params![cursor.0, limit], row::stored_event)?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn quarantined(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<Quarantined>, StoreError> {
+        self.inbox_readers
+            .read("read the quarantine", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT id, received, reason, size, body FROM quarantine
+                         ORDER BY id DESC LIMIT ?1",
+                    )?
+                    .query_map([limit], |row| {
+                        Ok(Quarantined {
+                            id: row.get(0)?,
+                            refused: Refused {
+                                received: time(row.get(1)?),
+                                reason: row.get(2)?,
+                                size: row.get::<_, i64>(3)?.unsigned_abs(),
+                                body: row.get(4)?,
+                            },
+                        })
+                    })?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn cursor(&self) -> Result<EventId, StoreError> {
+        self.state_readers
+            .read("read the cursor", |connection| {
+                connection
+                    .query_row("SELECT event FROM cursor", [], |row| row.get(0))
+                    .map(EventId)
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn incidents_by_key(
+        &self,
+        keys: Vec<GroupKey>,
+    ) -> Result<Vec<Incident>, StoreError> {
+        self.state_readers
+            .read("read incidents", move |connection| {
+                let mut by_key = connection.prepare_cached(&format!(
+                    "SELECT {} FROM incidents AS i
+                     WHERE i.key = ?1 AND i.state IN ('open', 'acknowledged')",
+                    row::INCIDENT
+                ))?;
+                let mut incidents = Vec::new();
+                for key in keys {
+                    incidents.extend(
+                        by_key
+                            .query_row([key.as_bytes()], row::incident)
+                            .optional()?,
+                    );
+                }
+                Ok(incidents)
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn incidents(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError> {
+        self.state_readers
+            .read("read incidents", move |connection| {
+                connection
+                    .prepare_cached(&format!(
+                        "SELECT {} FROM incidents AS i ORDER BY i.id DESC LIMIT ?1",
+                        row::INCIDENT
+                    ))?
+                    .query_map([limit], row::incident)?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn event(
+        &self,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        self.state_readers
+            .read("read an event", move |connection| stored(connection, id.0))
+            .await
+    }
+
+    pub(in crate::store) async fn deliveries(
+        &self,
+        state: Option<DeliveryState>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.state_readers
+            .read("read deliveries", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT d.id, i.uid, d.destination, d.state, d.events, d.severity,
+                             d.attempts, d.created, d.due, d.detail
+                         FROM deliveries AS d JOIN incidents AS i ON i.id = d.incident
+                         WHERE ?1 IS NULL OR d.state = ?1 ORDER BY d.id DESC LIMIT ?2",
+                    )?
+                    .query_map(params![state.map(DeliveryState::name), limit], delivery)?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn fates(
+        &self,
+    ) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
+        self.state_readers
+            .read("read fates", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT destination, CASE settled WHEN 1 THEN fate END AS became,
+                             sum(events) FROM fates GROUP BY 1, 2 ORDER BY 1, 2",
+                    )?
+                    .query_map([], |row| {
+                        Ok((
+                            row.get(0)?,
+                            row.get(1)?,
+                            row.get::<_, i64>(2)?.unsigned_abs(),
+                        ))
+                    })?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
+        self.state
+            .write("prune", move |connection| prune(connection, before))
+            .await
+    }
+}
+
+fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
+    let state: String = row.get(3)?;
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        incident: Uuid::from_bytes(row.get(1)?),
+        destination: row.get(2)?,
+        state: state.parse().unwrap_or(DeliveryState::Pending),
+        events: row.get::<_, i64>(4)?.unsigned_abs(),
+        severity: severity(row.get(5)?),
+        attempts: row.get(6)?,
+        created: time(row.get(7)?),
+        due: time(row.get(8)?),
+        detail: row.get(9)?,
+    })
+}
+
+/// Events go in the order of their ids, which is the order of their receipt. The events that a live
+/// incident shows stay.
+fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
+    let before = nanos(before);
+    let events = connection.execute(
+        "DELETE FROM events WHERE id IN (
+             SELECT id FROM events WHERE received < ?1 AND id NOT IN (
+                 SELECT first_event FROM incidents WHERE last_received >= ?1)
+             ORDER BY id LIMIT ?2)",
+        params![before, PRUNE],
+    )?;
+    let attempts = connection.execute(
+        "DELETE FROM attempts WHERE id IN (
+             SELECT id FROM attempts WHERE finished < ?1 ORDER BY id LIMIT ?2)",
+        params![before, PRUNE],
+    )?;
+    Ok(events + attempts > 0)
+}

@@ -1,0 +1,364 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::classify::{Category, Nature};
+use crate::clock::{Clock, later};
+use crate::event::{EventId, Priority};
+use crate::incident::{GroupKey, Incident, IncidentId, State};
+use crate::route::RouteId;
+use crate::store::{
+    Attempt, DeliveryState, DestinationStep, IncidentStep, Outcome, QUARANTINE_ROWS, Refused, Step,
+    Store, StoreError,
+};
+
+const SPACING: Duration = Duration::from_secs(30);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn open(dir: &tempfile::TempDir) -> Store {
+    Store::open(dir.path(), &Clock::manual(at(0))).unwrap()
+}
+
+fn incident(id: Option<i64>, count: u64, last: i64) -> Incident {
+    Incident {
+        id: id.map(IncidentId),
+        uid: Uuid::from_u128(7),
+        key: GroupKey::from_bytes([7; 32]),
+        route: RouteId("0".to_owned()),
+        state: State::Open,
+        rule: "A rule".into(),
+        category: Category::Other,
+        nature: Nature::Security,
+        severity: Priority::Warning,
+        labels: vec![("rule".to_owned(), "A rule\0\u{202e}".into())],
+        count,
+        first_received: at(0),
+        last_received: at(0),
+        first_time: at(0),
+        last_time: at(0),
+        first_event: EventId(1),
+        last_event: EventId(last),
+    }
+}
+
+/// Takes over everything in the inbox as one incident's events, said at `soc`.
+async fn take_over(store: &Store, id: Option<i64>, now: i64) {
+    let cursor = store.cursor().await.unwrap();
+    let events = store.inbox_after(cursor, 1_000).await.unwrap();
+    let last = events.last().unwrap().id;
+    let step = Step {
+        cursor: Some(last),
+        incidents: vec![IncidentStep {
+            incident: incident(id, last.0.unsigned_abs(), last.0),
+            follows: None,
+            events: events.iter().map(|event| event.id).collect(),
+            destinations: vec![DestinationStep {
+                destination: "soc".to_owned(),
+                first_due: at(now),
+                interval: Some(SPACING),
+            }],
+        }],
+        events,
+        ..Step::default()
+    };
+    store.commit_step(step).await.unwrap();
+}
+
+async fn post(store: &Store, count: usize) {
+    for number in 0..count {
+        let body = format!("{{\"n\":{number}}}").into_bytes();
+        store.append(at(0), vec![body]).await.unwrap();
+    }
+}
+
+fn attempt(leased: &crate::store::Leased, now: i64, outcome: Outcome) -> Attempt {
+    Attempt {
+        delivery: leased.id,
+        started: at(now),
+        finished: at(now),
+        outcome,
+        detail: "as told".to_owned(),
+        report: "# Report".to_owned(),
+        remote: matches!(outcome, Outcome::Sent).then(|| "ts-1".to_owned()),
+    }
+}
+
+async fn settled(store: &Store) -> Vec<(String, Option<String>, u64)> {
+    store.fates().await.unwrap()
+}
+
+fn fate(destination: &str, fate: Option<&str>, events: u64) -> (String, Option<String>, u64) {
+    (destination.to_owned(), fate.map(str::to_owned), events)
+}
+
+#[tokio::test]
+async fn events_come_back_byte_for_byte_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let bodies = vec![b"{\"a\":\"\xff\\u0000\"}".to_vec(), b"second".to_vec()];
+    store.append(at(3), bodies.clone()).await.unwrap();
+    let events = store.inbox_after(EventId(0), 10).await.unwrap();
+    assert_eq!(
+        events
+            .iter()
+            .map(|event| event.body.clone())
+            .collect::<Vec<_>>(),
+        bodies
+    );
+    assert_eq!(
+        events.iter().map(|event| event.id.0).collect::<Vec<_>>(),
+        [1, 2]
+    );
+    assert_eq!(events[0].received, at(3));
+    take_over(&store, None, 0).await;
+    assert_eq!(
+        store.event(EventId(1)).await.unwrap().unwrap().body,
+        bodies[0]
+    );
+}
+
+#[tokio::test]
+async fn ids_go_on_after_a_restart_with_an_empty_inbox() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 3).await;
+    take_over(&store, None, 0).await;
+    store.close().await;
+    drop(store);
+    let store = open(&dir);
+    post(&store, 1).await;
+    let events = store
+        .inbox_after(store.cursor().await.unwrap(), 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        events.iter().map(|event| event.id.0).collect::<Vec<_>>(),
+        [4]
+    );
+}
+
+#[tokio::test]
+async fn the_inbox_forgets_what_the_cursor_has_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 5).await;
+    take_over(&store, None, 0).await;
+    post(&store, 1).await;
+    store.close().await;
+    let left = store.inbox_after(EventId(0), 10).await.unwrap();
+    assert_eq!(left.iter().map(|event| event.id.0).collect::<Vec<_>>(), [6]);
+}
+
+#[test]
+fn a_second_process_on_the_same_folder_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = open(&dir);
+    let second = Store::open(dir.path(), &Clock::system()).unwrap_err();
+    assert!(matches!(second, StoreError::InUse { .. }), "{second}");
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(&dir));
+    let connection = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    connection
+        .execute_batch("PRAGMA user_version = 99")
+        .unwrap();
+    drop(connection);
+    let error = Store::open(dir.path(), &Clock::system()).unwrap_err();
+    assert!(
+        matches!(error, StoreError::TooNew { found: 99, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn later_events_fold_into_the_open_delivery() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    post(&store, 3).await;
+    take_over(&store, Some(1), 0).await;
+    let open = store.deliveries(None, 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].events, 5);
+    let leased = store.lease("soc", at(0), 10).await.unwrap();
+    assert_eq!(leased[0].incident.count, 5);
+    assert_eq!(leased[0].incident, incident(Some(1), 5, 5));
+    assert_eq!(leased[0].latest.body, b"{\"n\":2}");
+    assert!(!leased[0].known);
+    assert_eq!(settled(&store).await, [fate("soc", None, 5)]);
+    store
+        .finish(attempt(&leased[0], 1, Outcome::Sent))
+        .await
+        .unwrap();
+    assert_eq!(
+        settled(&store).await,
+        [fate("soc", Some("folded"), 4), fate("soc", Some("sent"), 1)]
+    );
+}
+
+#[tokio::test]
+async fn an_update_keeps_its_distance_from_the_message_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let first = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    // Arrives while the first message is being sent.
+    post(&store, 1).await;
+    take_over(&store, Some(1), 0).await;
+    assert!(
+        store.lease("soc", at(0), 10).await.unwrap().is_empty(),
+        "one at a time"
+    );
+    assert_eq!(store.next_due("soc").await.unwrap(), None);
+    store
+        .finish(attempt(&first, 2, Outcome::Sent))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.next_due("soc").await.unwrap(),
+        Some(later(at(2), SPACING))
+    );
+    let second = store.lease("soc", at(32), 10).await.unwrap().remove(0);
+    assert!(second.known);
+    assert_eq!(second.remote.as_deref(), Some("ts-1"));
+}
+
+#[tokio::test]
+async fn a_retry_takes_in_what_came_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    let first = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    post(&store, 3).await;
+    take_over(&store, Some(1), 0).await;
+    store
+        .finish(attempt(&first, 1, Outcome::Retry(at(5))))
+        .await
+        .unwrap();
+    let open = store
+        .deliveries(Some(DeliveryState::Pending), 10)
+        .await
+        .unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(
+        (open[0].id, open[0].events, open[0].attempts),
+        (first.id, 5, 1)
+    );
+    assert_eq!(store.next_due("soc").await.unwrap(), Some(at(5)));
+    let again = store.lease("soc", at(5), 10).await.unwrap().remove(0);
+    store
+        .finish(attempt(&again, 6, Outcome::Sent))
+        .await
+        .unwrap();
+    let fates = settled(&store).await;
+    assert_eq!(
+        fates,
+        [fate("soc", Some("folded"), 4), fate("soc", Some("sent"), 1)]
+    );
+}
+
+#[tokio::test]
+async fn what_was_being_sent_at_a_crash_is_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let before = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    store.close().await;
+    drop(store);
+    let store = open(&dir);
+    let after = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    assert_eq!(after.id, before.id);
+}
+
+#[tokio::test]
+async fn a_dead_delivery_can_be_retried_or_discarded() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    let leased = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    store
+        .finish(attempt(&leased, 1, Outcome::Dead))
+        .await
+        .unwrap();
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 2)]);
+    assert!(store.retry(leased.id, at(9)).await.unwrap());
+    assert!(
+        !store.retry(leased.id, at(9)).await.unwrap(),
+        "it is not dead any more"
+    );
+    assert_eq!(settled(&store).await, [fate("soc", None, 2)]);
+    let leased = store.lease("soc", at(9), 10).await.unwrap().remove(0);
+    assert_eq!((leased.created, leased.attempts), (at(9), 0));
+    store
+        .finish(attempt(&leased, 9, Outcome::Dead))
+        .await
+        .unwrap();
+    assert!(store.discard(leased.id, at(10)).await.unwrap());
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 2)]);
+}
+
+#[tokio::test]
+async fn the_quarantine_keeps_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for size in 0..u64::from(QUARANTINE_ROWS) + 5 {
+        let refused = Refused {
+            received: at(0),
+            reason: "not JSON".to_owned(),
+            body: vec![b'x'; 3],
+            size,
+        };
+        store.quarantine(refused).await.unwrap();
+    }
+    let kept = store.quarantined(u32::MAX).await.unwrap();
+    assert_eq!(kept.len(), QUARANTINE_ROWS as usize);
+    assert_eq!(kept[0].refused.size, u64::from(QUARANTINE_ROWS) + 4);
+}
+
+#[tokio::test]
+async fn old_events_are_pruned_a_piece_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 3).await;
+    take_over(&store, None, 0).await;
+    assert!(store.prune(at(10)).await.unwrap());
+    assert!(!store.prune(at(10)).await.unwrap());
+    assert!(store.event(EventId(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn many_waiters_share_a_commit_and_all_are_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let posts: Vec<_> = (0..500)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .append(at(0), vec![format!("{number}").into_bytes()])
+                    .await
+            })
+        })
+        .collect();
+    for post in posts {
+        post.await.unwrap().unwrap();
+    }
+    assert_eq!(
+        store.inbox_after(EventId(0), 1_000).await.unwrap().len(),
+        500
+    );
+    assert_eq!(store.waiting(), 0);
+    assert_eq!(*store.latest().borrow(), EventId(500));
+}
