@@ -3,4 +3,6 @@
 pub mod condition;
 mod tree;
 
-pub use tree::{GroupBy, Matched, Route, RouteConfig, RouteError, RouteId, Timers, Tree};
+pub use tree::{
+    GroupBy, Matched, Route, RouteConfig, RouteError, RouteId, Timers, Tree,
+};
