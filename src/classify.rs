@@ -5,17 +5,20 @@
 
 mod catalogue;
 mod category;
+mod guess;
+mod mitre;
 mod overrides;
 
 use std::borrow::Cow;
 
-use crate::event::{Event, EventId, Priority};
-use crate::route::condition::{Operand, Record};
 use jiff::Timestamp;
+
+use crate::event::{Event, EventId, Priority, Untrusted, Value};
+use crate::route::condition::{Operand, Record};
 
 pub use catalogue::{Catalogue, Entry};
 pub use category::Category;
-pub use overrides::{Classifier, ClassifyConfig, ClassifyError, OverrideConfig};
+pub use overrides::{Classifier, ClassifyConfig, ClassifyError, OverrideConfig, doubts};
 
 /// An event after classification.
 #[derive(Clone, Debug)]
@@ -54,14 +57,51 @@ pub enum Nature {
 }
 
 impl Record for Alert {
+    /// The names below, otherwise the output field of that name. Only lists allocate.
     fn field(&self, name: &str) -> Option<Operand<'_>> {
-        let text = |text: &'_ str| (!text.is_empty() && text != "<NA>").then(|| text.to_owned());
         let event = &self.event;
         match name {
-            "rule" => text(event.rule.raw()).map(|t| Operand::Text(Cow::Owned(t))),
+            "rule" => text(&event.rule),
+            "source" => text(&event.source),
+            "hostname" => text(&event.hostname),
+            "output" => text(&event.output),
             "priority" => Some(Operand::Priority(event.priority)),
             "severity" => Some(Operand::Priority(self.severity)),
-            _ => None,
+            "category" => Some(Operand::Text(Cow::Borrowed(self.category.id()))),
+            "tags" => {
+                let tags = event.tags.iter().filter(|tag| !tag.is_missing());
+                list(tags.map(|tag| Cow::Borrowed(tag.raw())).collect())
+            }
+            "tactic" => list(
+                self.tactics
+                    .iter()
+                    .map(|name| Cow::Borrowed(name.as_str()))
+                    .collect(),
+            ),
+            "technique" => list(
+                self.techniques
+                    .iter()
+                    .map(|id| Cow::Borrowed(id.as_str()))
+                    .collect(),
+            ),
+            name => match event.output_fields.get(name)? {
+                Value::List(items) => {
+                    let items = items.iter().filter(|item| !item.is_missing());
+                    list(items.map(Value::to_text).collect())
+                }
+                value => Some(Operand::Text(value.to_text())),
+            },
         }
     }
 }
+
+fn text(value: &Untrusted) -> Option<Operand<'_>> {
+    (!value.is_missing()).then(|| Operand::Text(Cow::Borrowed(value.raw())))
+}
+
+fn list(items: Vec<Cow<'_, str>>) -> Option<Operand<'_>> {
+    (!items.is_empty()).then_some(Operand::List(items))
+}
+
+#[cfg(test)]
+mod tests;
