@@ -4,5 +4,5 @@ pub mod condition;
 mod tree;
 
 pub use tree::{
-    GroupBy, Matched, Route, RouteConfig, RouteError, RouteId, Timers, Tree,
+    GroupBy, Matched, Route, RouteConfig, RouteDoubt, RouteError, RouteId, Timers, Tree, Tried,
 };

@@ -83,14 +83,19 @@ impl Condition {
     /// evaluated, also where `and` or `or` would stop early.
     pub fn explain(&self, record: &dyn Record) -> Vec<(String, bool)> {
         let leaves = self.0.leaves();
-        leaves.into_iter().map(|leaf| (leaf.to_string(), leaf.eval(record))).collect()
+        leaves
+            .into_iter()
+            .map(|leaf| (leaf.to_string(), leaf.eval(record)))
+            .collect()
     }
 
     /// The values that a field is compared with for equality (`=`, `!=`, `in`, `intersects`), so
     /// that a check can find values that never occur.
     pub fn values_of<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> {
         let leaves = self.0.leaves().into_iter();
-        leaves.filter(move |leaf| leaf.field() == field).flat_map(|leaf| leaf.exact_values())
+        leaves
+            .filter(move |leaf| leaf.field() == field)
+            .flat_map(|leaf| leaf.exact_values())
     }
 }
 
@@ -127,7 +132,9 @@ impl Serialize for Condition {
 
 impl<'de> Deserialize<'de> for Condition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
     }
 }
 

@@ -1,22 +1,31 @@
-//! stub
-use crate::route::condition::Record;
+//! The routing tree, with Alertmanager's meaning of nesting and `continue`.
+//!
+//! An alert walks the tree depth first. A child that matches ends the scan of its siblings unless
+//! it says `continue`, and a node takes the alert itself only when none of its children did. The
+//! root takes whatever is left, so no alert falls through. Tests are the exception: they see only
+//! the routes marked `test`, and other alerts see only the rest.
+
+mod config;
+mod doubt;
+mod group;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The path of a route in the tree, stable while the tree's shape is: `0`, `0.2`, `0.2.1`.
+use super::condition::{Condition, Record};
+
+pub use config::{RouteConfig, RouteError};
+pub use doubt::RouteDoubt;
+pub use group::GroupBy;
+
+/// The path of a route in the tree, stable while the tree's shape is: `0`, `0.2`, `0.2.1`. A
+/// route's `name` stands in place of its number, so that it may move among its siblings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RouteId(pub String);
-
-/// The `route` section: the root of the tree.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RouteConfig {}
-
-/// Why the section is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("stub")]
-pub struct RouteError;
 
 /// Grouping timers of a route, inherited from its parent unless set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +40,23 @@ pub struct Timers {
     pub quiet_after: Duration,
 }
 
-/// The fields whose values an incident's alerts share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupBy(pub Vec<String>);
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            group_wait: Duration::ZERO,
+            group_interval: Duration::from_secs(30),
+            repeat_interval: Duration::from_hours(4),
+            quiet_after: Duration::from_hours(1),
+        }
+    }
+}
 
 /// A resolved route: everything inherited is filled in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Its path.
     pub id: RouteId,
-    /// Names of its destinations.
+    /// Names of its destinations; at least one, none twice.
     pub to: Vec<String>,
     /// What its incidents have in common.
     pub group_by: GroupBy,
@@ -48,6 +64,8 @@ pub struct Route {
     pub timers: Timers,
     /// Whether it takes tests, and nothing else.
     pub test: bool,
+    /// Which alerts it takes; `None` takes all that reach it.
+    pub when: Option<Condition>,
 }
 
 impl Route {
@@ -60,18 +78,123 @@ impl Route {
 /// A route that an alert reached.
 pub type Matched<'a> = &'a Route;
 
+/// A route that an alert was held against.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried<'a> {
+    /// The route.
+    pub route: &'a Route,
+    /// Whether the alert met its condition.
+    pub matched: bool,
+    /// Whether the route took the alert; false for one whose child took it.
+    pub taken: bool,
+    /// The comparisons of its condition, with whether each held.
+    pub leaves: Vec<(String, bool)>,
+}
+
 /// The routing tree.
-#[derive(Clone, Debug, Default)]
-pub struct Tree;
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: Node,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    route: Route,
+    goes_on: bool,
+    children: Vec<Node>,
+}
 
 impl Tree {
-    /// Compiles the config section.
-    pub fn try_new(_config: &RouteConfig) -> Result<Self, RouteError> {
-        Ok(Self)
+    /// Compiles the config section. Its root must name a destination; the caller fills in a
+    /// default when the site has not.
+    pub fn try_new(config: &RouteConfig) -> Result<Self, RouteError> {
+        config::resolve(config).map(|root| Self { root })
     }
 
     /// The routes that an alert reaches, depth first, with Alertmanager's meaning of `continue`.
-    pub fn matches(&self, _alert: &dyn Record, _is_test: bool) -> Vec<&Route> {
-        todo!()
+    /// Never empty, except for a test when no route is marked `test`.
+    pub fn matches(&self, alert: &dyn Record, is_test: bool) -> Vec<&Route> {
+        let mut taken = Vec::new();
+        self.root.walk(alert, is_test, &mut taken, &mut |_, _| {});
+        taken
+    }
+
+    /// Every route that the alert is held against, in that order, and why it matched or not.
+    pub fn explain(&self, alert: &dyn Record, is_test: bool) -> Vec<Tried<'_>> {
+        let mut taken = Vec::new();
+        let mut tried = Vec::new();
+        self.root
+            .walk(alert, is_test, &mut taken, &mut |route, matched| {
+                let leaves = route
+                    .when
+                    .as_ref()
+                    .map(|when| when.explain(alert))
+                    .unwrap_or_default();
+                tried.push(Tried {
+                    route,
+                    matched,
+                    taken: false,
+                    leaves,
+                });
+            });
+        let taken: HashSet<&RouteId> = taken.into_iter().map(|route| &route.id).collect();
+        for step in &mut tried {
+            step.taken = taken.contains(&step.route.id);
+        }
+        tried
+    }
+
+    /// All routes, parents before their children.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.nodes().map(|node| &node.route)
+    }
+
+    /// The route with this id.
+    pub fn get(&self, id: &RouteId) -> Option<&Route> {
+        self.routes().find(|route| route.id == *id)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
+        let mut open = vec![&self.root];
+        std::iter::from_fn(move || {
+            let node = open.pop()?;
+            open.extend(node.children.iter().rev());
+            Some(node)
+        })
     }
 }
+
+impl Node {
+    /// Whether the alert reached this node. `seen` is told of every node it was held against.
+    fn walk<'a>(
+        &'a self,
+        alert: &dyn Record,
+        is_test: bool,
+        taken: &mut Vec<&'a Route>,
+        seen: &mut dyn FnMut(&'a Route, bool),
+    ) -> bool {
+        let matched = self.route.when.as_ref().is_none_or(|when| when.eval(alert));
+        seen(&self.route, matched);
+        if !matched {
+            return false;
+        }
+        let before = taken.len();
+        for child in self
+            .children
+            .iter()
+            .filter(|child| child.route.test == is_test)
+        {
+            if child.walk(alert, is_test, taken, seen) && !child.goes_on {
+                break;
+            }
+        }
+        // The root is walked by tests too, to reach the test routes below it, but takes none.
+        if taken.len() == before && self.route.test == is_test {
+            taken.push(&self.route);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,18 @@ impl ConditionError {
     pub(super) fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
         let before = source.get(..at).unwrap_or(source);
         let line = before.matches('\n').count();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count();
         let text = source.split('\n').nth(line).unwrap_or_default();
-        let skipped = if column < WIDTH { 0 } else { column - WIDTH / 2 };
+        let skipped = if column < WIDTH {
+            0
+        } else {
+            column - WIDTH / 2
+        };
         let mut snippet = String::new();
         if skipped > 0 {
             snippet.push('…');
@@ -32,7 +41,13 @@ impl ConditionError {
         snippet.extend(shown.map(|c| if c.is_control() { ' ' } else { c }));
         let caret = column - skipped + usize::from(skipped > 0);
         let snippet = snippet.trim_end().to_owned();
-        Self { message: message.into(), line: line + 1, column: column + 1, snippet, caret }
+        Self {
+            message: message.into(),
+            line: line + 1,
+            column: column + 1,
+            snippet,
+            caret,
+        }
     }
 
     /// The reason alone, on one line.
@@ -53,7 +68,12 @@ impl ConditionError {
 
 impl fmt::Display for ConditionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { message, snippet, caret, .. } = self;
+        let Self {
+            message,
+            snippet,
+            caret,
+            ..
+        } = self;
         write!(f, "{message}\n  {snippet}\n  {:caret$}^", "")
     }
 }

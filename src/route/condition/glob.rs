@@ -40,7 +40,10 @@ impl Pattern {
     }
 
     fn new(text: &str, regex: &str, any_case: bool) -> Result<Self, String> {
-        Ok(Self { text: text.into(), regex: compile(regex, any_case)? })
+        Ok(Self {
+            text: text.into(),
+            regex: compile(regex, any_case)?,
+        })
     }
 
     pub(super) fn matches(&self, value: &str) -> bool {
@@ -49,7 +52,9 @@ impl Pattern {
 
     /// Whether the first match is the whole value.
     pub(super) fn covers(&self, value: &str) -> bool {
-        self.regex.find(value).is_some_and(|found| found.len() == value.len())
+        self.regex
+            .find(value)
+            .is_some_and(|found| found.len() == value.len())
     }
 }
 
@@ -70,7 +75,10 @@ fn compile(regex: &str, any_case: bool) -> Result<Regex, String> {
             error => {
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();
-                format!("the pattern does not compile: {}", last.trim_start_matches("error: "))
+                format!(
+                    "the pattern does not compile: {}",
+                    last.trim_start_matches("error: ")
+                )
             }
         })
 }
@@ -142,7 +150,11 @@ mod tests {
             ("caf?", "café", true),
             ("", "", true),
         ] {
-            assert_eq!(Pattern::glob(glob).unwrap().matches(value), holds, "{glob} {value}");
+            assert_eq!(
+                Pattern::glob(glob).unwrap().matches(value),
+                holds,
+                "{glob} {value}"
+            );
         }
         for glob in ["[", "[]", "[!]", "a\\", "[a\\"] {
             assert!(Pattern::glob(glob).is_err(), "{glob}");

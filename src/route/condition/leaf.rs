@@ -60,7 +60,10 @@ impl Leaf {
         } else {
             plain(field, op, values)?
         };
-        Ok(Self { field: field.into(), check })
+        Ok(Self {
+            field: field.into(),
+            check,
+        })
     }
 
     pub(super) fn field(&self) -> &str {
@@ -68,7 +71,9 @@ impl Leaf {
     }
 
     pub(super) fn eval(&self, record: &dyn Record) -> bool {
-        record.field(&self.field).is_some_and(|operand| self.check.holds(&operand))
+        record
+            .field(&self.field)
+            .is_some_and(|operand| self.check.holds(&operand))
     }
 
     /// The values compared for equality; none for other operators.
@@ -86,7 +91,10 @@ impl Leaf {
 
 fn level(field: &str, op: Operator, values: &[String]) -> Result<Check, Misfit> {
     let parse = |(index, word): (usize, &String)| {
-        let misfit = |unknown| Misfit { index, message: format!("`{word}` is {unknown}") };
+        let misfit = |unknown| Misfit {
+            index,
+            message: format!("`{}` is {unknown}", word.escape_debug()),
+        };
         word.parse::<Priority>().map_err(misfit)
     };
     let levels: Result<Vec<_>, _> = values.iter().enumerate().map(parse).collect();
@@ -94,12 +102,18 @@ fn level(field: &str, op: Operator, values: &[String]) -> Result<Check, Misfit> 
         Operator::Exists => Ok(Check::Exists),
         Operator::Compare(relation) => {
             let level = levels?.first().copied();
-            Ok(Check::Level(relation, level.expect("a comparison has one value")))
+            Ok(Check::Level(
+                relation,
+                level.expect("a comparison has one value"),
+            ))
         }
         Operator::In => Ok(Check::LevelIn(levels?)),
         op => Err(Misfit {
             index: 0,
-            message: format!("`{field}` does not take `{}`; use = != < <= > >= or in", op.word()),
+            message: format!(
+                "`{field}` does not take `{}`; use = != < <= > >= or in",
+                op.word()
+            ),
         }),
     }
 }
@@ -113,10 +127,16 @@ fn plain(field: &str, op: Operator, values: &[String]) -> Result<Check, Misfit> 
             | Operator::In
             | Operator::Intersects
     );
-    if let Some(index) = values.iter().position(|value| value.is_empty() || value == "<NA>")
+    if let Some(index) = values
+        .iter()
+        .position(|value| value.is_empty() || value == "<NA>")
         && exact
     {
-        let not = if op == Operator::Compare(Relation::NotEqual) { "" } else { "not " };
+        let not = if op == Operator::Compare(Relation::NotEqual) {
+            ""
+        } else {
+            "not "
+        };
         let message = format!("a missing value equals nothing; write `{not}{field} exists`");
         return Err(Misfit { index, message });
     }
@@ -127,8 +147,10 @@ fn plain(field: &str, op: Operator, values: &[String]) -> Result<Check, Misfit> 
         }
         Operator::Compare(relation) => {
             if Decimal::parse(first).is_none() {
-                let op = op.word();
-                return Err(misfit(format!("`{op}` compares numbers, and `{first}` is none")));
+                let (op, first) = (op.word(), first.escape_debug());
+                return Err(misfit(format!(
+                    "`{op}` compares numbers, and `{first}` is none"
+                )));
             }
             Check::Compare(relation, first.into())
         }
@@ -162,12 +184,12 @@ impl Check {
     fn holds_for_text(&self, value: &str) -> bool {
         match self {
             Self::Exists => true,
-            Self::Level(relation, bound) => {
-                value.parse::<Priority>().is_ok_and(|level| relation.holds(level.cmp(bound)))
-            }
-            Self::LevelIn(levels) => {
-                value.parse::<Priority>().is_ok_and(|level| levels.contains(&level))
-            }
+            Self::Level(relation, bound) => value
+                .parse::<Priority>()
+                .is_ok_and(|level| relation.holds(level.cmp(bound))),
+            Self::LevelIn(levels) => value
+                .parse::<Priority>()
+                .is_ok_and(|level| levels.contains(&level)),
             Self::Compare(Relation::Equal, literal) => number::equal(value, literal),
             Self::Compare(Relation::NotEqual, literal) => !number::equal(value, literal),
             Self::Compare(relation, bound) => {
@@ -239,7 +261,12 @@ impl fmt::Display for Leaf {
                 write!(f, "{field} in ({})", names.collect::<Vec<_>>().join(", "))
             }
             Check::Compare(relation, value) => {
-                write!(f, "{field} {} {}", Operator::Compare(*relation).word(), Quoted(value))
+                write!(
+                    f,
+                    "{field} {} {}",
+                    Operator::Compare(*relation).word(),
+                    Quoted(value)
+                )
             }
             Check::In(set) => write!(f, "{field} in ({})", List(&set.values)),
             Check::Intersects(set) => write!(f, "{field} intersects ({})", List(&set.values)),

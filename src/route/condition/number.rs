@@ -28,13 +28,21 @@ impl<'a> Decimal<'a> {
         let whole = whole.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
         let zero = whole.is_empty() && fraction.is_empty();
-        Some(Self { negative: negative && !zero, whole, fraction })
+        Some(Self {
+            negative: negative && !zero,
+            whole,
+            fraction,
+        })
     }
 
     /// The length of the canonical form. Only a canonical text is this long, because the canonical
     /// form comes about by leaving characters out.
     pub(super) fn canonical_len(self) -> usize {
-        let fraction = if self.fraction.is_empty() { 0 } else { 1 + self.fraction.len() };
+        let fraction = if self.fraction.is_empty() {
+            0
+        } else {
+            1 + self.fraction.len()
+        };
         usize::from(self.negative) + self.whole.len().max(1) + fraction
     }
 }
@@ -42,9 +50,17 @@ impl<'a> Decimal<'a> {
 impl fmt::Display for Decimal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.negative { "-" } else { "" };
-        let whole = if self.whole.is_empty() { "0" } else { self.whole };
+        let whole = if self.whole.is_empty() {
+            "0"
+        } else {
+            self.whole
+        };
         write!(f, "{sign}{whole}")?;
-        if self.fraction.is_empty() { Ok(()) } else { write!(f, ".{}", self.fraction) }
+        if self.fraction.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ".{}", self.fraction)
+        }
     }
 }
 
@@ -81,7 +97,10 @@ pub(super) fn order(value: &str, number: &str) -> Option<Ordering> {
     if !like_float {
         return None;
     }
-    value.parse::<f64>().ok()?.partial_cmp(&number.parse().ok()?)
+    value
+        .parse::<f64>()
+        .ok()?
+        .partial_cmp(&number.parse().ok()?)
 }
 
 /// Whether two texts are the same, or the same number.
@@ -98,7 +117,10 @@ mod tests {
 
     #[test]
     fn numbers_of_any_length_keep_every_digit() {
-        assert_eq!(order("1783414899120272414", "1783414899120272413"), Some(Ordering::Greater));
+        assert_eq!(
+            order("1783414899120272414", "1783414899120272413"),
+            Some(Ordering::Greater)
+        );
         let long = "9".repeat(200);
         assert_eq!(order(&long, "1"), Some(Ordering::Greater));
         assert_eq!(order("-0.5", "-0.45"), Some(Ordering::Less));
@@ -107,14 +129,22 @@ mod tests {
 
     #[test]
     fn text_is_no_number() {
-        for text in ["", "-", ".", "1.", ".5", "+1", "0x10", "nan", "inf", "1 ", "١"] {
+        for text in [
+            "", "-", ".", "1.", ".5", "+1", "0x10", "nan", "inf", "1 ", "١",
+        ] {
             assert_eq!(order(text, "1"), None, "{text}");
         }
     }
 
     #[test]
     fn zeros_that_mean_nothing_do_not_count() {
-        for (a, b) in [("007", "7"), ("1.50", "1.5"), ("-0", "0"), ("2.0", "2"), ("0", "0.0")] {
+        for (a, b) in [
+            ("007", "7"),
+            ("1.50", "1.5"),
+            ("-0", "0"),
+            ("2.0", "2"),
+            ("0", "0.0"),
+        ] {
             assert!(equal(a, b), "{a} {b}");
         }
         assert!(!equal("1e2", "100"), "ids may look like exponents");

@@ -9,7 +9,10 @@ use super::{Condition, ConditionError};
 type Result<T> = std::result::Result<T, ConditionError>;
 
 pub(super) fn parse(source: &str) -> Result<Expr> {
-    let mut parser = Parser { scan: Scanner::new(source), depth: 0 };
+    let mut parser = Parser {
+        scan: Scanner::new(source),
+        depth: 0,
+    };
     if source.len() > Condition::MAX_LEN {
         let message = format!("a condition holds at most {} bytes", Condition::MAX_LEN);
         return Err(parser.error(0, message));
@@ -98,7 +101,10 @@ impl Parser<'_> {
         self.scan.skip_blanks();
         let (places, values) = self.values(operator)?;
         Leaf::try_new(field, operator, &values).map_err(|misfit| {
-            self.error(places.get(misfit.index).copied().unwrap_or(operator_at), misfit.message)
+            self.error(
+                places.get(misfit.index).copied().unwrap_or(operator_at),
+                misfit.message,
+            )
         })
     }
 
@@ -107,7 +113,9 @@ impl Parser<'_> {
         let word = self.scan.word();
         for (mistake, hint) in MISTAKEN_SYMBOLS {
             if rest.starts_with(mistake) {
-                return Err(self.error_here(format!("`{}` is not known here; {hint}", mistake.trim())));
+                return Err(
+                    self.error_here(format!("`{}` is not known here; {hint}", mistake.trim()))
+                );
             }
         }
         if self.scan.take("==") {
@@ -135,15 +143,22 @@ impl Parser<'_> {
 
     fn unknown_operator(&self, word: &str) -> ConditionError {
         let lower = word.to_lowercase();
-        if Operator::ALL.iter().any(|operator| operator.word() == lower) || is_shouted(word) {
+        if Operator::ALL
+            .iter()
+            .any(|operator| operator.word() == lower)
+            || is_shouted(word)
+        {
             return self.error_here(format!("write `{lower}` in lower case"));
         }
         if let Some((_, hint)) = MISTAKEN_WORDS.iter().find(|(mistake, _)| *mistake == lower) {
             return self.error_here(format!("`{word}` is not known here; {hint}"));
         }
-        let known: Vec<_> = Operator::ALL.iter().map(|operator| operator.word()).collect();
-        let known = known.join(" ");
-        self.error_here(format!("expected an operator after the field, one of {known}"))
+        let message = if word.is_empty() {
+            format!("expected an operator after the field, {OPERATORS}")
+        } else {
+            format!("`{word}` is no operator; {OPERATORS}")
+        };
+        self.error_here(message)
     }
 
     /// The values after an operator, with where each begins.
@@ -158,8 +173,12 @@ impl Parser<'_> {
                 return Ok((vec![open], vec![value]));
             }
             if !operator.takes_list() && self.scan.rest().starts_with('(') {
-                let message = format!("`{word}` takes one value; for several write `in (...)`");
-                return Err(self.error_here(message));
+                let several = if operator.is_symbol() {
+                    "for several write `in (...)`"
+                } else {
+                    "join several comparisons with `or`"
+                };
+                return Err(self.error_here(format!("`{word}` takes one value; {several}")));
             }
         }
         if !self.scan.take("(") {
@@ -254,16 +273,23 @@ impl Parser<'_> {
 
 /// `AND`, `Or`, `NOT`: a word of the language, but for its case.
 fn is_shouted(word: &str) -> bool {
-    KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word) && *keyword != word)
+    KEYWORDS
+        .iter()
+        .any(|keyword| keyword.eq_ignore_ascii_case(word) && *keyword != word)
 }
 
 fn alone(field: &str) -> String {
-    if field.contains('.') {
+    if field == "container" {
+        "Falco's macros are not known here; write `container.id != host`".to_owned()
+    } else if field.contains('.') {
         format!("a field alone is no condition; write `{field} = true` or `{field} exists`")
     } else {
         format!("`{field}` alone is no condition; Falco's macros are not known here, only fields")
     }
 }
+
+const OPERATORS: &str = "use one of = != < <= > >= in intersects contains icontains startswith \
+    endswith glob regex pmatch exists";
 
 const MISTAKEN_SYMBOLS: [(&str, &str); 6] = [
     ("=~", "use `regex` (it matches the whole value)"),
@@ -276,8 +302,14 @@ const MISTAKEN_SYMBOLS: [(&str, &str); 6] = [
 ];
 
 const MISTAKEN_WORDS: [(&str, &str); 11] = [
-    ("matches", "use `regex` (it matches the whole value) or `glob`"),
-    ("match", "use `regex` (it matches the whole value) or `glob`"),
+    (
+        "matches",
+        "use `regex` (it matches the whole value) or `glob`",
+    ),
+    (
+        "match",
+        "use `regex` (it matches the whole value) or `glob`",
+    ),
     ("like", "use `glob` or `contains`"),
     ("is", "use `=`"),
     ("eq", "use `=`"),

@@ -46,7 +46,9 @@ impl<'a> Scanner<'a> {
     /// The run of letters, digits and `_` that comes next; may be empty.
     pub(super) fn word(&self) -> &'a str {
         let rest = self.rest();
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
         rest.get(..end).unwrap_or_default()
     }
 
@@ -54,7 +56,9 @@ impl<'a> Scanner<'a> {
     pub(super) fn take_word(&mut self, word: &str) -> bool {
         let rest = self.rest().strip_prefix(word);
         let found = rest.is_some_and(|rest| {
-            rest.chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')'))
+            rest.chars()
+                .next()
+                .is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ')'))
         });
         if found {
             self.at += word.len();
@@ -77,7 +81,9 @@ impl<'a> Scanner<'a> {
             return self.take_quoted(quote).map(Some);
         }
         let ends = |c: char| c.is_whitespace() || VALUE_ENDS.contains(&c);
-        let value = rest.get(..rest.find(ends).unwrap_or(rest.len())).unwrap_or_default();
+        let value = rest
+            .get(..rest.find(ends).unwrap_or(rest.len()))
+            .unwrap_or_default();
         self.at += value.len();
         Ok((!value.is_empty()).then(|| value.to_owned()))
     }
@@ -123,7 +129,7 @@ pub(super) fn field_len(text: &str) -> usize {
     for (index, c) in text.char_indices() {
         let part = if in_brackets {
             in_brackets = c != ']';
-            !c.is_whitespace()
+            !c.is_whitespace() && !c.is_control()
         } else {
             in_brackets = c == '[';
             c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '[')
@@ -148,7 +154,11 @@ impl fmt::Display for Quoted<'_> {
         if !text.is_empty() && text.chars().all(plain) && !KEYWORDS.contains(&text) {
             return f.write_str(text);
         }
-        let quote = if text.contains('"') && !text.contains('\'') { '\'' } else { '"' };
+        let quote = if text.contains('"') && !text.contains('\'') {
+            '\''
+        } else {
+            '"'
+        };
         f.write_char(quote)?;
         for c in text.chars() {
             match c {

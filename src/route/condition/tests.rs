@@ -1,3 +1,5 @@
+mod hints;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -19,7 +21,12 @@ fn text(value: &str) -> Operand<'static> {
 }
 
 fn list(items: &[&str]) -> Operand<'static> {
-    Operand::List(items.iter().map(|item| Cow::Owned((*item).to_owned())).collect())
+    Operand::List(
+        items
+            .iter()
+            .map(|item| Cow::Owned((*item).to_owned()))
+            .collect(),
+    )
 }
 
 fn record() -> Fake {
@@ -35,7 +42,12 @@ fn record() -> Fake {
         ("container.privileged", text("true")),
         ("tags", list(&["container", "shell", "T1059"])),
     ];
-    Fake(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    Fake(
+        fields
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn holds(condition: &str) -> bool {
@@ -83,8 +95,22 @@ fn every_operator_means_what_falco_means() {
 #[test]
 fn a_missing_field_matches_nothing_but_not_exists() {
     for op in [
-        "= x", "!= x", "< 1", "<= 1", "> 1", ">= 1", "in (x)", "intersects (x)", "contains x",
-        "icontains x", "startswith x", "endswith x", "glob *", "regex .*", "pmatch (/)", "exists",
+        "= x",
+        "!= x",
+        "< 1",
+        "<= 1",
+        "> 1",
+        ">= 1",
+        "in (x)",
+        "intersects (x)",
+        "contains x",
+        "icontains x",
+        "startswith x",
+        "endswith x",
+        "glob *",
+        "regex .*",
+        "pmatch (/)",
+        "exists",
     ] {
         assert!(!holds(&format!("no.such {op}")), "{op}");
         assert!(holds(&format!("not no.such {op}")), "not {op}");
@@ -132,7 +158,10 @@ fn in_asks_for_every_item_of_a_list_and_intersects_for_some() {
     assert!(!holds("tags intersects (other)"));
     assert!(holds("tags = shell"));
     assert!(holds("tags contains shell"));
-    assert!(!holds("tags contains shel"), "contains means equals on a list");
+    assert!(
+        !holds("tags contains shel"),
+        "contains means equals on a list"
+    );
     assert!(holds("tags icontains SHELL"));
     assert!(!holds("tags icontains SHEL"));
     assert!(!holds("tags != shell"));
@@ -161,85 +190,21 @@ fn the_canonical_form_is_short_and_clear() {
 
 #[test]
 fn explain_says_which_comparisons_held() {
-    let condition = Condition::parse("source = syscall or not (user.uid = 0 and x exists)").unwrap();
+    let condition =
+        Condition::parse("source = syscall or not (user.uid = 0 and x exists)").unwrap();
     let leaves = condition.explain(&record());
-    let expected =
-        [("source = syscall", true), ("user.uid = 0", false), ("x exists", false)];
+    let expected = [
+        ("source = syscall", true),
+        ("user.uid = 0", false),
+        ("x exists", false),
+    ];
     let expected: Vec<_> = expected.map(|(leaf, held)| (leaf.to_owned(), held)).into();
     assert_eq!(leaves, expected);
-    assert_eq!(condition.fields().collect::<Vec<_>>(), ["source", "user.uid", "x"]);
+    assert_eq!(
+        condition.fields().collect::<Vec<_>>(),
+        ["source", "user.uid", "x"]
+    );
     assert_eq!(condition.values_of("user.uid").collect::<Vec<_>>(), ["0"]);
-}
-
-/// Prints what each mistake is answered with.
-fn answers(sources: &[&str]) -> String {
-    let answer = |source: &&str| match Condition::parse(source) {
-        Ok(condition) => format!("ACCEPTED {condition}\n"),
-        Err(error) => format!("{error}\n"),
-    };
-    sources.iter().map(answer).collect()
-}
-
-#[test]
-fn mistakes_in_words_and_operators_are_answered_with_a_hint() {
-    insta::assert_snapshot!(answers(&[
-        "",
-        "a = 1 AND b = 2",
-        "a = 1 && b = 2",
-        "a = 1 || b = 2",
-        "NOT a = 1",
-        "!a exists",
-        "proc.name not in (a, b)",
-        "proc.name IN (a)",
-        "proc.cmdline matches foo",
-        "proc.cmdline like foo",
-        "proc.cmdline =~ foo",
-        "proc.cmdline === foo",
-        "proc.cmdline resembles foo",
-        "container.privileged",
-        "container and a = 1",
-        "spawned_process",
-        "tolower(proc.name) = x",
-        "%proc.name = x",
-        "\"proc.name\" = x",
-        "priority >= high",
-        "priority >= 4",
-        "severity in (warning, bad)",
-        "priority contains crit",
-        "source = syscall priority = warning",
-    ]));
-}
-
-#[test]
-fn mistakes_in_values_and_parentheses_are_answered_with_a_hint() {
-    insta::assert_snapshot!(answers(&[
-        "rule = Terminal shell in container",
-        "rule = (a, b)",
-        "rule in a",
-        "rule in [a, b]",
-        "rule in (a b)",
-        "rule in (a, b",
-        "rule in ()",
-        "rule in (a,)",
-        "rule startswith (a, b)",
-        "rule =",
-        "rule = and b = 1",
-        "rule = a=b",
-        "rule = \"abc",
-        r#"proc.cmdline regex "\d+""#,
-        "proc.cmdline regex '(a'",
-        "proc.cmdline regex 'a{1000}{1000}'",
-        "proc.cmdline glob '[a'",
-        "proc.duration > 60s",
-        "proc.pname = <NA>",
-        "proc.pname != \"\"",
-        "(a = 1",
-        "a = 1)",
-        "a = 1 and",
-        "a = 1 and # why\n b = 2",
-        "source = syscall and\n\tproc.name matches x and\n a = 1",
-        &format!("{} {}", "a = 1 and".repeat(30), "b = 日本 &&"),
-    ]));
 }
 
 #[test]
@@ -282,10 +247,20 @@ fn quoted(value: &str) -> String {
 
 fn leaf() -> impl Strategy<Value = String> {
     let field = prop_oneof![
-        Just("proc.name"), Just("user.uid"), Just("tags"), Just("proc.aname[2]"), Just("x.y-z"),
+        Just("proc.name"),
+        Just("user.uid"),
+        Just("tags"),
+        Just("proc.aname[2]"),
+        Just("x.y-z"),
     ];
     let scalar = proptest::sample::select(vec![
-        "=", "==", "!=", "contains", "icontains", "startswith", "endswith",
+        "=",
+        "==",
+        "!=",
+        "contains",
+        "icontains",
+        "startswith",
+        "endswith",
     ]);
     let list = proptest::sample::select(vec!["in", "intersects", "pmatch"]);
     let level = proptest::sample::select(vec!["info", "WARNING", "emergency", "Debug"]);
@@ -335,7 +310,12 @@ fn operand() -> impl Strategy<Value = Operand<'static>> {
 
 fn any_record() -> impl Strategy<Value = Fake> {
     let name = proptest::sample::select(vec![
-        "proc.name", "user.uid", "tags", "proc.aname[2]", "x.y-z", "severity",
+        "proc.name",
+        "user.uid",
+        "tags",
+        "proc.aname[2]",
+        "x.y-z",
+        "severity",
     ]);
     prop::collection::btree_map(name.prop_map(str::to_owned), operand(), 0..6).prop_map(Fake)
 }

@@ -1,0 +1,239 @@
+//! The `route` section, and how it becomes a tree.
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{GroupBy, Node, Route, RouteId, Timers};
+use crate::route::condition::{Condition, ConditionError, is_field_name};
+use crate::units::Span;
+
+/// How deep routes may be nested.
+const MAX_DEPTH: usize = 32;
+
+/// A route: which alerts it takes, who is told, and how alerts fold into incidents. What a route
+/// leaves out it inherits from its parent. The root takes every alert that no other route took.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RouteConfig {
+    /// A name that stays the same when routes are reordered: lower-case letters, digits, `-`, `_`.
+    /// Incidents remember their route by it.
+    pub name: Option<String>,
+    /// Which alerts this route takes, among those that reach it; all of them when left out. The
+    /// root takes all.
+    #[schemars(with = "Option<Condition>")]
+    pub when: Option<String>,
+    /// The names of the destinations that are told.
+    pub to: Option<Vec<String>>,
+    /// The fields whose values the alerts of one incident share. When no route sets it, fields
+    /// that suit the event's source.
+    pub group_by: Option<Vec<String>>,
+    /// How long a new incident collects alerts before its first message. Default 0s: the first
+    /// alert goes out at once.
+    pub group_wait: Option<Span>,
+    /// The least time between two messages about one incident. Default 30s.
+    pub group_interval: Option<Span>,
+    /// After how long an incident that goes on is said again. Default 4h.
+    pub repeat_interval: Option<Span>,
+    /// After how long without alerts an incident goes quiet. Default 1h.
+    pub quiet_after: Option<Span>,
+    /// Whether the routes after this one are tried too when it took the alert.
+    pub r#continue: bool,
+    /// Whether this route takes the self-test and nothing else. Tests go to no other route.
+    pub test: bool,
+    /// Routes below this one, tried in order. It takes an alert itself only when none of them did.
+    pub routes: Vec<RouteConfig>,
+}
+
+/// Why the section is refused. The place is written as in the config: `route.routes[0].when`.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RouteError {
+    /// A condition does not compile.
+    #[error("{at}.when: {error}")]
+    When {
+        /// The route.
+        at: String,
+        /// What is wrong with its condition, shown with a caret.
+        error: ConditionError,
+    },
+    /// A setting that makes no sense where it stands.
+    #[error("{at} {problem}")]
+    Setting {
+        /// The route or its setting.
+        at: String,
+        /// What is wrong and what to do.
+        problem: &'static str,
+    },
+    /// Two routes side by side have one name.
+    #[error("{at}.name: another route beside it is named `{name}` too; names must differ")]
+    Name {
+        /// The second route.
+        at: String,
+        /// The name.
+        name: String,
+    },
+    /// A field to group by is not a field.
+    #[error("{at}.group_by: `{}` is not a field; write it like proc.name", .field.escape_debug())]
+    Field {
+        /// The route.
+        at: String,
+        /// The text that stands for a field.
+        field: String,
+    },
+}
+
+/// Compiles the section.
+pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
+    let at = "route";
+    if config.when.is_some() {
+        return refuse(
+            at,
+            "may not have `when`: the root takes what no other route took",
+        );
+    }
+    if config.test {
+        return refuse(
+            at,
+            "may not be a test route: other alerts would reach nobody",
+        );
+    }
+    if config.r#continue {
+        return refuse(
+            at,
+            "may not have `continue`: nothing stands beside the root",
+        );
+    }
+    let parent = Route {
+        id: RouteId(String::new()),
+        to: Vec::new(),
+        group_by: GroupBy::BySource,
+        timers: Timers::default(),
+        test: false,
+        when: None,
+    };
+    node(config, at, segment(config, 0, at)?, &parent, 0)
+}
+
+fn refuse<T>(at: impl Into<String>, problem: &'static str) -> Result<T, RouteError> {
+    Err(RouteError::Setting {
+        at: at.into(),
+        problem,
+    })
+}
+
+fn node(
+    config: &RouteConfig,
+    at: &str,
+    id: String,
+    parent: &Route,
+    depth: usize,
+) -> Result<Node, RouteError> {
+    if depth > MAX_DEPTH {
+        return refuse(
+            at,
+            "is nested too deep; at most 32 routes may stand in each other",
+        );
+    }
+    if config.test && !parent.test && depth > 1 {
+        return refuse(
+            at,
+            "is a test route: move it directly below the root, where tests begin",
+        );
+    }
+    let route = Route {
+        id: RouteId(id),
+        to: destinations(config, at, parent)?,
+        group_by: group_by(config, at, parent)?,
+        timers: timers(config, at, parent.timers)?,
+        test: config.test || parent.test,
+        when: condition(config, at)?,
+    };
+    let mut children = Vec::with_capacity(config.routes.len());
+    let mut segments = HashSet::with_capacity(config.routes.len());
+    for (index, child) in config.routes.iter().enumerate() {
+        let at = format!("{at}.routes[{index}]");
+        let name = segment(child, index, &at)?;
+        let id = format!("{}.{name}", route.id.0);
+        if !segments.insert(name.clone()) {
+            return Err(RouteError::Name { at, name });
+        }
+        children.push(node(child, &at, id, &route, depth + 1)?);
+    }
+    Ok(Node {
+        route,
+        goes_on: config.r#continue,
+        children,
+    })
+}
+
+/// A route's part of the path: its name, or its number.
+fn segment(config: &RouteConfig, index: usize, at: &str) -> Result<String, RouteError> {
+    let Some(name) = &config.name else {
+        return Ok(index.to_string());
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(plain) {
+        let problem = "must begin with a letter and hold only a to z, 0 to 9, `-` and `_`";
+        return refuse(format!("{at}.name"), problem);
+    }
+    Ok(name.clone())
+}
+
+fn condition(config: &RouteConfig, at: &str) -> Result<Option<Condition>, RouteError> {
+    let parse = |when: &String| Condition::parse(when);
+    let at = || at.to_owned();
+    config
+        .when
+        .as_ref()
+        .map(parse)
+        .transpose()
+        .map_err(|error| RouteError::When { at: at(), error })
+}
+
+fn destinations(config: &RouteConfig, at: &str, parent: &Route) -> Result<Vec<String>, RouteError> {
+    let mut seen = HashSet::new();
+    let mut to = config.to.clone().unwrap_or_else(|| parent.to.clone());
+    to.retain(|name| seen.insert(name.clone()));
+    if to.is_empty() {
+        return refuse(
+            format!("{at}.to"),
+            "must name a destination, or alerts would reach nobody",
+        );
+    }
+    Ok(to)
+}
+
+fn group_by(config: &RouteConfig, at: &str, parent: &Route) -> Result<GroupBy, RouteError> {
+    let Some(fields) = &config.group_by else {
+        return Ok(parent.group_by.clone());
+    };
+    let mut seen = HashSet::new();
+    for field in fields {
+        if !is_field_name(field) {
+            return Err(RouteError::Field {
+                at: at.to_owned(),
+                field: field.clone(),
+            });
+        }
+        if !seen.insert(field) {
+            return refuse(format!("{at}.group_by"), "names a field twice");
+        }
+    }
+    Ok(GroupBy::Fields(fields.clone()))
+}
+
+fn timers(config: &RouteConfig, at: &str, parent: Timers) -> Result<Timers, RouteError> {
+    let or = |own: Option<Span>, inherited| own.map_or(inherited, |Span(duration)| duration);
+    let timers = Timers {
+        group_wait: or(config.group_wait, parent.group_wait),
+        group_interval: or(config.group_interval, parent.group_interval),
+        repeat_interval: or(config.repeat_interval, parent.repeat_interval),
+        quiet_after: or(config.quiet_after, parent.quiet_after),
+    };
+    if timers.quiet_after.is_zero() {
+        let problem = "must be more than 0s, or every alert would be an incident of its own";
+        return refuse(format!("{at}.quiet_after"), problem);
+    }
+    Ok(timers)
+}
