@@ -31,7 +31,7 @@ pub enum Category {
     DataExfilImpact,
     /// The Kubernetes API: all audit rules.
     K8sControlPlane,
-    /// CloudTrail, Okta, GitHub, GCP audit log.
+    /// `CloudTrail`, Okta, GitHub, GCP audit log.
     CloudSaasControlPlane,
     /// Falco's own state.
     FalcoHealth,

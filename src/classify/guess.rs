@@ -85,7 +85,7 @@ fn by_words(rule: &str) -> Option<Category> {
     let points = |stem: &&str| words.iter().any(|word| word.starts_with(*stem));
     WORDS
         .iter()
-        .find(|(_, stems)| stems.iter().any(|stem| points(&stem)))
+        .find(|(_, stems)| stems.iter().any(points))
         .map(|(c, _)| *c)
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Fields, TEST_RULE};
+use crate::route::condition::Condition;
 
 fn event(rule: &str, source: &str) -> Event {
     Event {
@@ -224,4 +225,70 @@ fn every_field_of_an_alert_can_be_asked_for() {
         Some(Operand::Priority(Priority::Notice))
     );
     assert_eq!(classify(event("X", "<NA>")).field("source"), None);
+}
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
+
+/// The objects of a corpus file; none, said aloud, where the corpus is not at hand.
+fn corpus(file: &str) -> Vec<serde_json::Value> {
+    let Ok(text) = std::fs::read_to_string(format!("{CORPUS}/{file}")) else {
+        println!("skipped: no {file}");
+        return Vec::new();
+    };
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_real_event_has_a_category_and_its_rule_is_found() {
+    let mut unknown = std::collections::BTreeMap::new();
+    for json in corpus("real-events.ndjson") {
+        let text = |key: &str| json[key].as_str().unwrap_or_default();
+        let mut event = event(text("rule"), text("source"));
+        let tags = json["tags"].as_array().into_iter().flatten();
+        event.tags = tags.map(|tag| tag.as_str().unwrap().into()).collect();
+        let fields = json["output_fields"].as_object().into_iter().flatten();
+        event.output_fields = fields
+            .map(|(name, _)| (name.as_str(), Value::Null))
+            .collect();
+        let alert = classify(event);
+        if alert.entry.is_none() && alert.nature == Nature::Security {
+            unknown.insert(text("rule").to_owned(), alert.category.id());
+        }
+    }
+    let lines: Vec<_> = unknown
+        .iter()
+        .map(|(rule, category)| format!("{rule}: {category}"))
+        .collect();
+    if !lines.is_empty() {
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+}
+
+#[test]
+fn hostile_text_is_classified_and_matches_itself_and_nothing_more() {
+    for row in corpus("hostile-fields.ndjson") {
+        let value = row["value"].as_str().unwrap();
+        let mut event = event(value, value);
+        event.tags = vec![value.into()];
+        event.output_fields = [(value, Value::from(value)), ("proc.cmdline", value.into())]
+            .into_iter()
+            .collect();
+        let alert = classify(event);
+        let holds = |condition: &str| Condition::parse(condition).unwrap().eval(&alert);
+        assert!(!holds("proc.cmdline = other or rule in (other)"));
+        // Longer ones than a condition may be are only classified.
+        let quoted = value.replace('\\', r"\\").replace('"', "\\\"");
+        if alert.event.rule.is_missing() || quoted.len() > Condition::MAX_LEN / 4 {
+            continue;
+        }
+        assert!(
+            holds(&format!(
+                "proc.cmdline = \"{quoted}\" and rule in (\"{quoted}\")"
+            )),
+            "{row}"
+        );
+        assert!(holds(&format!("tags intersects (\"{quoted}\")")), "{row}");
+    }
 }

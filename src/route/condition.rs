@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::event::Priority;
 use expr::Expr;
+use leaf::Leaf;
 
 pub use error::ConditionError;
 
@@ -76,7 +77,7 @@ impl Condition {
 
     /// The fields that the condition names, in order; a field that occurs twice comes twice.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.0.leaves().into_iter().map(|leaf| leaf.field())
+        self.0.leaves().into_iter().map(Leaf::field)
     }
 
     /// Every comparison in the order it is written, with whether it holds for the record. All are
@@ -95,7 +96,7 @@ impl Condition {
         let leaves = self.0.leaves().into_iter();
         leaves
             .filter(move |leaf| leaf.field() == field)
-            .flat_map(|leaf| leaf.exact_values())
+            .flat_map(Leaf::exact_values)
     }
 }
 

@@ -68,7 +68,9 @@ impl Expr {
     fn collect<'a>(&'a self, leaves: &mut Vec<&'a Leaf>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {
-                parts.iter().for_each(|part| part.collect(leaves));
+                for part in parts {
+                    part.collect(leaves);
+                }
             }
             Self::Not(part) => part.collect(leaves),
             Self::Leaf(leaf) => leaves.push(leaf),

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 
@@ -104,16 +105,16 @@ fn a_route_inherits_what_it_leaves_out() {
     let get = |id: &str| tree.get(&RouteId(id.to_owned())).unwrap();
     let fields =
         |names: &[&str]| GroupBy::Fields(names.iter().map(|name| (*name).to_owned()).collect());
-    let root = get("0.1.0");
-    assert_eq!(root.to, ["oncall", "soc"]);
-    assert_eq!(root.group_by, fields(&["ka.user.name"]));
-    assert_eq!(root.timers.group_interval, Duration::from_secs(60));
-    assert_eq!(root.timers.repeat_interval, Duration::from_secs(3600));
-    assert_eq!(root.timers.quiet_after, Duration::from_secs(3600));
+    let nested = get("0.1.0");
+    assert_eq!(nested.to, ["oncall", "soc"]);
+    assert_eq!(nested.group_by, fields(&["ka.user.name"]));
+    assert_eq!(nested.timers.group_interval, Duration::from_mins(1));
+    assert_eq!(nested.timers.repeat_interval, Duration::from_hours(1));
+    assert_eq!(nested.timers.quiet_after, Duration::from_hours(1));
     let syscall = get("0.2");
     assert_eq!(syscall.to, ["soc"]);
     assert_eq!(syscall.group_by, fields(&["rule", "hostname"]));
-    assert_eq!(syscall.timers.quiet_after, Duration::from_secs(7200));
+    assert_eq!(syscall.timers.quiet_after, Duration::from_hours(2));
     assert_eq!(syscall.timers.group_wait, Duration::ZERO);
     assert!(get("0.3.0").test, "below a test route stand test routes");
     let ids: Vec<_> = tree.routes().map(|route| route.id.0.as_str()).collect();
@@ -138,9 +139,9 @@ fn explain_shows_each_route_tried_and_why() {
     } in tree.explain(&record, false)
     {
         let RouteId(id) = &route.id;
-        text += &format!("{id} matched={matched} taken={taken}\n");
+        writeln!(text, "{id} matched={matched} taken={taken}").unwrap();
         for (leaf, held) in leaves {
-            text += &format!("    {held}: {leaf}\n");
+            writeln!(text, "    {held}: {leaf}").unwrap();
         }
     }
     insta::assert_snapshot!(text);
@@ -233,18 +234,20 @@ fn group_values_come_in_the_order_of_the_config_and_missing_ones_as_none() {
 
 #[test]
 fn routes_that_nothing_reaches_and_groups_that_never_fold_are_doubted() {
-    let doubts = |yaml| -> String {
-        tree(yaml)
+    let doubts = |yaml| {
+        let doubts: Vec<_> = tree(yaml)
             .doubts()
             .iter()
-            .map(|doubt| format!("{doubt}\n"))
-            .collect()
+            .map(ToString::to_string)
+            .collect();
+        doubts.join("\n")
     };
-    insta::assert_snapshot!(doubts(
+    let text = doubts(
         "{to: [a], group_by: [rule, evt.time], routes: [
             {when: a = 1, continue: true}, {when: (a=1)}, {when: a == 1, group_by: [proc.pid]},
-            {test: true}, {name: rest, routes: [{}, {}]}, {when: b = 2}]}"
-    ));
+            {test: true}, {name: rest, routes: [{}, {}]}, {when: b = 2}]}",
+    );
+    insta::assert_snapshot!(text);
     assert_eq!(doubts(SITE), "");
 }
 
