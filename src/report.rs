@@ -3,14 +3,21 @@
 //! Templates are code, values are not: every value of an event is Markdown-escaped by default, and
 //! no event text is ever parsed as a template.
 
+mod context;
 mod engine;
+mod evidence;
+mod humanize;
+mod phrase;
+#[cfg(test)]
+pub(crate) mod testing;
+mod tuning;
 
 use crate::classify::Alert;
 use crate::event::Priority;
 use crate::incident::Incident;
 use jiff::Timestamp;
 
-pub use engine::{Engine, RenderError};
+pub use engine::{Engine, RenderError, slug};
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug)]
