@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use super::visible::{is_plain, one_line, push_mark, visible};
 
-/// Prose: a literal text of one line. Every ASCII punctuation character carries a backslash, and
-/// blanks at the ends are written as entities, so that nothing at the start of a line is live.
+/// Prose: a literal text of one line. What could be live carries a backslash, and blanks at the ends
+/// are written as entities, so that nothing at the start of a line is live.
 pub fn inline(value: &str) -> String {
     let value = one_line(value);
     let from_start = value.trim_start();
@@ -18,14 +18,35 @@ pub fn inline(value: &str) -> String {
     let (_, trailing) = from_start.split_at(inner.len());
     let mut out = String::with_capacity(value.len() * 2);
     push_entities(&mut out, leading);
-    for c in inner.chars() {
-        if c.is_ascii_punctuation() {
+    let mut previous = ' ';
+    let mut chars = inner.chars().peekable();
+    while let Some(c) = chars.next() {
+        if is_live(previous, c, chars.peek().copied()) {
             out.push('\\');
         }
         out.push(c);
+        previous = c;
     }
     push_entities(&mut out, trailing);
     out
+}
+
+/// Whether a punctuation character could mean something between these neighbours. Escaping all of
+/// them would be right as well, but people read the source: `well-known` should stay `well-known`.
+fn is_live(previous: char, c: char, next: Option<char>) -> bool {
+    match c {
+        '/' | ',' | ';' | '?' | '%' | '(' | '\'' | '"' => false,
+        // Lists, rules and setext underlines begin after a blank or repeat themselves.
+        '-' | '+' | '=' => !previous.is_alphanumeric() || !next.is_some_and(char::is_alphanumeric),
+        // A numbered list has a blank after the full stop; `www.` begins a link in GFM.
+        '.' => {
+            !(previous.is_alphanumeric() && next.is_some_and(char::is_alphanumeric))
+                || previous.eq_ignore_ascii_case(&'w')
+        }
+        ')' => previous.is_numeric(),
+        ':' => next.is_some_and(|next| next != ' '),
+        _ => c.is_ascii_punctuation(),
+    }
 }
 
 fn push_entities(out: &mut String, text: &str) {

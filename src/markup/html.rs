@@ -43,7 +43,7 @@ fn page(title: &str, document: &Document, budget: usize) -> String {
          <title>{title}</title>\n</head>\n\
          <body style=\"margin:0;padding:16px;background-color:#ffffff;color:#1f2937;\
          font-family:-apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5\">\n\
-         <div style=\"max-width:720px;margin:0 auto\">\n{body}</div>\n</body>\n</html>\n"
+         <div style=\"max-width:720px;margin:0 auto;overflow-wrap:anywhere\">\n{body}</div>\n</body>\n</html>\n"
     )
 }
 
@@ -116,11 +116,10 @@ fn style(element: &str) -> &'static str {
         }
         "pre" => {
             "padding:10px;border-left:3px solid #6b7280;background-color:#f3f4f6;color:#1f2937;\
-             white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px"
+             white-space:pre-wrap;font-size:13px"
         }
         "code" => {
-            "font-family:Consolas,Menlo,monospace;font-size:13px;background-color:#f3f4f6;\
-             color:#1f2937;white-space:pre-wrap;overflow-wrap:anywhere"
+            "font-family:Consolas,Menlo,monospace;background-color:#f3f4f6;color:#1f2937;white-space:pre-wrap"
         }
         "blockquote" => "margin:8px 0;padding-left:10px;border-left:3px solid #9ca3af",
         _ => "",

@@ -118,20 +118,19 @@ fn table(out: &mut String, head: &[Cell], rows: &[Vec<Cell>], pad: &str) {
         let Some((key, values)) = row.split_first() else {
             continue;
         };
+        // A lone value needs no marks around it, and is not wrapped.
+        if let [value] = values
+            && let [Inline::Code(text)] = value.as_slice()
+        {
+            push_line(out, pad, &format!("{}: {text}", plain(key)));
+            continue;
+        }
         let mut line = vec![Inline::Text(format!("{}:", plain(key)))];
         for (index, value) in values.iter().enumerate() {
             line.push(Inline::Text(if index == 0 { " " } else { ", " }.to_owned()));
-            match value.as_slice() {
-                // A lone value needs no marks around it.
-                [Inline::Code(text)] if values.len() == 1 => line.push(Inline::Text(text.clone())),
-                parts => line.extend(parts.iter().cloned()),
-            }
+            line.extend(value.iter().cloned());
         }
-        if let [_, _, Inline::Text(value)] = line.as_slice() {
-            push_line(out, pad, &format!("{}: {value}", plain(key)));
-        } else {
-            wrap(out, &line, pad, &format!("{pad}    "));
-        }
+        wrap(out, &line, pad, &format!("{pad}    "));
     }
 }
 

@@ -44,7 +44,12 @@ pub(super) enum Origin {
 impl<'a> View<'a> {
     pub(super) fn new(subject: &'a Subject<'a>) -> Self {
         let alert = subject.latest;
-        Self { subject, alert, event: &alert.event, fields: &alert.event.output_fields }
+        Self {
+            subject,
+            alert,
+            event: &alert.event,
+            fields: &alert.event.output_fields,
+        }
     }
 
     /// A field as text, unless it is missing.
@@ -72,7 +77,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Falco's message without the time and priority that Falco puts before it.
+    /// Falco's message without the time and priority that Falco puts before it, and without the
+    /// words that stand for missing fields: `name=<NA>`.
     pub(super) fn message(&self) -> Option<String> {
         let mut text = self.event.output.raw().trim();
         if text.is_empty() || text == "<NA>" {
@@ -80,13 +86,24 @@ impl<'a> View<'a> {
         }
         if let Some((time, rest)) = text.split_once(": ") {
             // `12:43:02.928967267: ` or `2026-04-05T12:43:02.928967267+0000: `.
-            if time.len() >= 8 && time.chars().all(|c| c.is_ascii_digit() || ":.-+TZ".contains(c)) {
+            if time.len() >= 8
+                && time
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || ":.-+TZ".contains(c))
+            {
                 text = rest;
             }
         }
         let priority = self.event.priority.name();
-        let text = text.strip_prefix(priority).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(text);
-        Some(text.to_owned())
+        let text = text
+            .strip_prefix(priority)
+            .and_then(|rest| rest.strip_prefix(' '))
+            .unwrap_or(text);
+        let words = text.split(' ').filter(|word| {
+            let word = word.trim_matches([',', '(', ')', ';']);
+            !(word == "<NA>" || word.ends_with("=<NA>"))
+        });
+        Some(words.collect::<Vec<_>>().join(" "))
     }
 }
 
@@ -98,11 +115,15 @@ pub(super) fn build(view: &View<'_>) -> Value {
     let judgement = judgement::Judgement::of(view, &place);
     let tuning = tuning::propose(view);
     let window = |minutes: i64| {
-        let time = view.event.time.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap_or(view.event.time);
+        let time = view
+            .event
+            .time
+            .checked_add(jiff::SignedDuration::from_mins(minutes))
+            .unwrap_or(view.event.time);
         ours(time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
     };
     minijinja::context! {
-        title => phrase(title(view)),
+        title => phrase(heading(view)),
         rule => phrase(Phrase::new().name(view.event.rule.raw())),
         severity => ours(view.subject.incident.severity.name()),
         priority => ours(view.event.priority.name()),
@@ -133,6 +154,7 @@ pub(super) fn build(view: &View<'_>) -> Value {
         unknown => phrases(judgement.unknown),
         notes => phrases(judgement.notes),
         test_tool => judgement.test_tool,
+        loss => health::is_loss(view),
         file => phrase(action::file(view).map(Phrase::of_value).unwrap_or_default()),
         program => phrase(place::program(view).map(Phrase::of_value).unwrap_or_default()),
         has_process => action::has_process(view),
@@ -159,9 +181,25 @@ pub(super) fn lead(view: &View<'_>) -> String {
     format!("{action} {}.", capitalised(&when(view).plain()))
 }
 
-/// The title of a report: the same for the whole life of the incident.
-pub(super) fn title(view: &View<'_>) -> Phrase {
+/// The heading of a report: the same for the whole life of the incident.
+fn heading(view: &View<'_>) -> Phrase {
     Phrase::of("Falco Alert Analysis Report: ").name(view.subject.incident.rule.raw())
+}
+
+/// The title for subjects and headers: the rule, and what tells this incident from others of the
+/// same rule. Made of what all its alerts share, so it never changes.
+pub(super) fn title(view: &View<'_>) -> Phrase {
+    let incident = view.subject.incident;
+    let label = |name: &&str| incident.labels.iter().find(|(label, _)| label == name);
+    let shared = ["k8s.ns.name", "container.image.repository", "hostname"]
+        .iter()
+        .filter_map(|name| label(name));
+    let shared = shared
+        .take(2)
+        .map(|(_, value)| Phrase::new().name(value.raw()));
+    Phrase::new()
+        .name(incident.rule.raw())
+        .join(" · ", list(shared, ", "))
 }
 
 /// Words of ours: printed as they are.
@@ -171,7 +209,11 @@ pub(super) fn ours(words: impl Into<String>) -> Value {
 
 /// A phrase for the template; none when it is empty.
 pub(super) fn phrase(phrase: Phrase) -> Value {
-    if phrase.is_empty() { Value::from(()) } else { Value::from_object(phrase) }
+    if phrase.is_empty() {
+        Value::from(())
+    } else {
+        Value::from_object(phrase)
+    }
 }
 
 fn phrases(phrases: Vec<Phrase>) -> Vec<Value> {
@@ -181,16 +223,22 @@ fn phrases(phrases: Vec<Phrase>) -> Vec<Value> {
 /// The first letter in upper case.
 pub(super) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// A Markdown link target from the site's configuration; none when it is not a web address.
 fn web_link(url: Option<&str>) -> Value {
     let safe = |url: &&str| {
         let web = url.starts_with("https://") || url.starts_with("http://");
-        web && url.chars().all(|c| c.is_ascii_graphic() && !"<>\"'`\\|()[]".contains(c))
+        web && url
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !"<>\"'`\\|()[]".contains(c))
     };
-    url.filter(safe).map_or(Value::from(()), |url| ours(format!("<{url}>")))
+    url.filter(safe)
+        .map_or(Value::from(()), |url| ours(format!("<{url}>")))
 }
 
 fn incident_url(view: &View<'_>) -> Option<String> {
@@ -199,16 +247,47 @@ fn incident_url(view: &View<'_>) -> Option<String> {
 }
 
 fn mitre(alert: &Alert) -> Phrase {
-    let tactics = alert.tactics.iter().map(|tactic| {
-        let tactic = tactic.trim_start_matches("mitre_");
+    // Tags are free text; only what has the form of an ATT&CK name or number is one.
+    let is_id = |text: &str| {
+        let digits = text.strip_prefix("TA").or_else(|| text.strip_prefix('T'));
+        digits.is_some_and(|digits| {
+            digits.len() <= 8 && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+        })
+    };
+    let is_name = |text: &str| {
+        text.len() <= 40
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || "_-".contains(c))
+    };
+    let id_of = |tactic: &str| {
+        TACTICS
+            .iter()
+            .find(|(name, _)| *name == tactic)
+            .map(|(_, id)| *id)
+    };
+    let names: Vec<_> = alert
+        .tactics
+        .iter()
+        .map(|tactic| tactic.trim_start_matches("mitre_"))
+        .filter(|name| is_name(name))
+        .collect();
+    let tactics = names.iter().map(|tactic| {
         let words = Phrase::new().name(tactic.replace(['_', '-'], " "));
-        match TACTICS.iter().find(|(name, _)| *name == tactic) {
-            Some((_, id)) => words.words(format!(" ({id})")),
+        match id_of(tactic) {
+            Some(id) => words.words(format!(" ({id})")),
             None => words,
         }
     });
-    let techniques = alert.techniques.iter().map(|technique| Phrase::new().name(technique.as_str()));
-    list(tactics.chain(techniques), ", ")
+    let said = |technique: &str| names.iter().any(|name| id_of(name) == Some(technique));
+    let techniques = alert
+        .techniques
+        .iter()
+        .filter(|technique| is_id(technique) && !said(technique));
+    list(
+        tactics.chain(techniques.map(|technique| Phrase::new().name(technique.as_str()))),
+        ", ",
+    )
 }
 
 /// MITRE ATT&CK's enterprise tactics.
@@ -230,9 +309,22 @@ const TACTICS: [(&str, &str); 14] = [
 ];
 
 fn compliance(event: &Event) -> Phrase {
-    let standards = ["PCI_DSS_", "NIST_800-53_", "NIST_", "CIS_", "SOC2_", "GDPR_", "HIPAA_"];
-    let known = event.tags.iter().filter(|tag| standards.iter().any(|name| tag.raw().starts_with(name)));
-    list(known.map(|tag| Phrase::new().name(tag.raw().replace('_', " "))), ", ")
+    let standards = [
+        "PCI_DSS_",
+        "NIST_800-53_",
+        "NIST_",
+        "CIS_",
+        "SOC2_",
+        "GDPR_",
+        "HIPAA_",
+    ];
+    let is_standard =
+        |tag: &str| tag.len() <= 40 && standards.iter().any(|name| tag.starts_with(name));
+    let known = event.tags.iter().filter(|tag| is_standard(tag.raw()));
+    list(
+        known.map(|tag| Phrase::new().name(tag.raw().replace('_', " "))),
+        ", ",
+    )
 }
 
 /// When and how often: `2026-04-05 12:43:02 UTC, once`.
@@ -250,8 +342,15 @@ fn when(view: &View<'_>) -> Phrase {
     }
     let first_text = times::moment(first);
     let same_day = first.strftime("%F").to_string() == last.strftime("%F").to_string();
-    let last_text = if same_day { times::clock(last) } else { times::moment(last) };
-    words.push_str(&format!("first {first_text}, last {last_text} ({} later", times::duration(span)));
+    let last_text = if same_day {
+        times::clock(last)
+    } else {
+        times::moment(last)
+    };
+    words.push_str(&format!(
+        "first {first_text}, last {last_text} ({} later",
+        times::duration(span)
+    ));
     let per_minute = i128::from(incident.count) * 60_000_000_000 / span;
     if per_minute >= 2 && span >= 60_000_000_000 {
         words.push_str(&format!(", about {per_minute} a minute"));

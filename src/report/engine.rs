@@ -39,7 +39,10 @@ pub struct Engine {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { site: environment(source::builtin()).expect("the built-in templates compile"), builtin: None }
+        Self {
+            site: environment(source::builtin()).expect("the built-in templates compile"),
+            builtin: None,
+        }
     }
 }
 
@@ -49,10 +52,15 @@ impl Engine {
     /// Files have the names of the built-in templates: `report/incident.md`, `report/CATEGORY.md`,
     /// `report/parts/NAME.md`; beside them `runbooks/SLUG.md` for the rule with that slug.
     pub fn try_new(dir: Option<&Path>) -> Result<Self, RenderError> {
-        let Some(dir) = dir else { return Ok(Self::default()) };
+        let Some(dir) = dir else {
+            return Ok(Self::default());
+        };
         let mut templates = source::builtin();
         templates.extend(source::read(dir)?);
-        Ok(Self { site: environment(templates)?, builtin: Some(environment(source::builtin())?) })
+        Ok(Self {
+            site: environment(templates)?,
+            builtin: Some(environment(source::builtin())?),
+        })
     }
 
     /// Renders the report. When a template of the site fails, the built-in one is used and the
@@ -62,10 +70,14 @@ impl Engine {
             Ok(report) => return Ok(report),
             Err(error) => error,
         };
-        let Some(builtin) = &self.builtin else { return Err(error) };
+        let Some(builtin) = &self.builtin else {
+            return Err(error);
+        };
         let mut report = render(builtin, subject)?;
         let why = crate::markup::escape::inline(&error.to_string());
-        report.markdown.push_str(&format!("\nThe site's own template failed, so the built-in one was used: {why}\n"));
+        report.markdown.push_str(&format!(
+            "\nThe site's own template failed, so the built-in one was used: {why}\n"
+        ));
         Ok(report)
     }
 
@@ -77,7 +89,10 @@ impl Engine {
 
 fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>, RenderError> {
     let mut environment = Environment::empty();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
     environment.set_syntax(syntax.map_err(RenderError::template)?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_recursion_limit(MAX_DEPTH);
@@ -87,16 +102,23 @@ fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>,
     environment.set_formatter(escape::format);
     escape::add_filters(&mut environment);
     for (name, text) in templates {
-        environment.add_template_owned(name, text).map_err(RenderError::template)?;
+        environment
+            .add_template_owned(name, text)
+            .map_err(RenderError::template)?;
     }
     Ok(environment)
 }
 
-fn render(environment: &Environment<'static>, subject: &Subject<'_>) -> Result<Report, RenderError> {
+fn render(
+    environment: &Environment<'static>,
+    subject: &Subject<'_>,
+) -> Result<Report, RenderError> {
     let view = View::new(subject);
     let template = template_of(environment, &view).map_err(RenderError::template)?;
     let mut output = Capped(Vec::new());
-    template.render_captured_to(context::build(&view), &mut output).map_err(RenderError::template)?;
+    template
+        .render_captured_to(context::build(&view), &mut output)
+        .map_err(RenderError::template)?;
     let markdown = String::from_utf8(output.0).map_err(|_| RenderError::NotText)?;
     Ok(Report {
         title: line(&context::title(&view).plain()),
@@ -122,8 +144,13 @@ fn template_of<'e>(
 
 /// The slug of a rule: lower-case letters and digits with single dashes between.
 pub fn slug(rule: &str) -> String {
-    let words = rule.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+    let words = rule
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words
+        .map(str::to_ascii_lowercase)
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 fn line(text: &str) -> String {

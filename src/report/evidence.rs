@@ -31,7 +31,11 @@ pub(super) fn build(view: &View<'_>) -> TemplateValue {
         shown += 1;
     }
     let tags: Vec<_> = view.event.tags.iter().map(|tag| tag.raw()).collect();
-    let tags = if tags.is_empty() { Phrase::new() } else { Phrase::of_value(tags.join(", ")) };
+    let tags = if tags.is_empty() {
+        Phrase::new()
+    } else {
+        Phrase::of_value(tags.join(", "))
+    };
     let source = &view.event.source;
     minijinja::context! {
         rows => ours(rows),
@@ -52,8 +56,16 @@ fn cell(value: &Value) -> String {
         Value::Text(text) if text.raw() == "<NA>" => "no value".to_owned(),
         Value::Number(digits) => {
             // Falco prints some signed fields as unsigned.
-            let wrapped = digits.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_err());
-            let note = wrapped.map(|number| format!(" (a negative number, {}, seen as unsigned)", number.cast_signed()));
+            let wrapped = digits
+                .parse::<u64>()
+                .ok()
+                .filter(|number| i64::try_from(*number).is_err());
+            let note = wrapped.map(|number| {
+                format!(
+                    " (a negative number, {}, seen as unsigned)",
+                    number.cast_signed()
+                )
+            });
             format!("{}{}", table_cell(digits), note.unwrap_or_default())
         }
         _ => table_cell(&truncate(&text, MAX_VALUE)),

@@ -99,12 +99,18 @@ impl Phrase {
 
     /// As Markdown prose.
     pub(super) fn prose(&self) -> String {
-        self.write(|value| code_span(&truncate(value, MAX_IN_PROSE)), |name| inline(&truncate(name, MAX_IN_PROSE)))
+        self.write(
+            |value| code_span(&truncate(value, MAX_IN_PROSE)),
+            |name| inline(&truncate(name, MAX_IN_PROSE)),
+        )
     }
 
     /// As the content of a table cell.
     pub(super) fn cell(&self) -> String {
-        self.write(|value| table_cell(&truncate(value, MAX_IN_CELL)), |name| inline(&truncate(name, MAX_IN_CELL)))
+        self.write(
+            |value| table_cell(&truncate(value, MAX_IN_CELL)),
+            |name| inline(&truncate(name, MAX_IN_CELL)),
+        )
     }
 
     /// As plain text of one line, without hidden characters.
@@ -130,9 +136,14 @@ impl Phrase {
 
 /// The phrases with commas between, and a word before the last.
 pub(super) fn list(phrases: impl IntoIterator<Item = Phrase>, last: &'static str) -> Phrase {
-    let mut phrases: Vec<_> = phrases.into_iter().filter(|phrase| !phrase.is_empty()).collect();
+    let mut phrases: Vec<_> = phrases
+        .into_iter()
+        .filter(|phrase| !phrase.is_empty())
+        .collect();
     let end = phrases.pop().unwrap_or_default();
-    let head = phrases.into_iter().fold(Phrase::new(), |all, phrase| all.join(", ", phrase));
+    let head = phrases
+        .into_iter()
+        .fold(Phrase::new(), |all, phrase| all.join(", ", phrase));
     head.join(last, end)
 }
 

@@ -23,19 +23,35 @@ pub(crate) fn samples() -> Vec<Sample> {
         .map(|line| {
             let row: Json = serde_json::from_str(line).unwrap();
             let category = Category::from_id(row["category"].as_str().unwrap()).unwrap();
-            let list = |key: &str| row[key].as_array().into_iter().flatten().map(|item| item.as_str().unwrap().to_owned()).collect();
+            let list = |key: &str| {
+                row[key]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|item| item.as_str().unwrap().to_owned())
+                    .collect()
+            };
             let mut alert = alert(&row["event"], category);
             alert.tactics = list("tactics");
             alert.techniques = list("techniques");
-            alert.entry = row["maturity"].as_str().map(|maturity| entry(&alert, maturity));
-            Sample { name: row["name"].as_str().unwrap().to_owned(), alert }
+            alert.entry = row["maturity"]
+                .as_str()
+                .map(|maturity| entry(&alert, maturity));
+            Sample {
+                name: row["name"].as_str().unwrap().to_owned(),
+                alert,
+            }
         })
         .collect()
 }
 
 /// The sample with this name.
 pub(crate) fn sample(name: &str) -> Alert {
-    samples().into_iter().find(|sample| sample.name == name).unwrap().alert
+    samples()
+        .into_iter()
+        .find(|sample| sample.name == name)
+        .unwrap()
+        .alert
 }
 
 fn entry(alert: &Alert, maturity: &str) -> &'static Entry {
@@ -107,12 +123,26 @@ fn event(json: &Json) -> Event {
     let fields = json["output_fields"].as_object().into_iter().flatten();
     Event {
         rule: text("rule"),
-        priority: json["priority"].as_str().unwrap().parse().unwrap_or(Priority::Notice),
-        time: json["time"].as_str().and_then(|time| time.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH),
+        priority: json["priority"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap_or(Priority::Notice),
+        time: json["time"]
+            .as_str()
+            .and_then(|time| time.parse().ok())
+            .unwrap_or(Timestamp::UNIX_EPOCH),
         output: text("output"),
-        output_fields: fields.map(|(name, value)| (name.as_str(), value_of(value))).collect::<Fields>(),
+        output_fields: fields
+            .map(|(name, value)| (name.as_str(), value_of(value)))
+            .collect::<Fields>(),
         source: text("source"),
-        tags: json["tags"].as_array().into_iter().flatten().filter_map(|tag| tag.as_str().map(Untrusted::from)).collect(),
+        tags: json["tags"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|tag| tag.as_str().map(Untrusted::from))
+            .collect(),
         hostname: text("hostname"),
     }
 }
@@ -155,5 +185,11 @@ pub(crate) fn incident(alert: &Alert, count: u32) -> Incident {
 
 /// A subject of one alert.
 pub(crate) fn subject<'a>(incident: &'a Incident, alert: &'a Alert) -> Subject<'a> {
-    Subject { incident, latest: alert, first: alert, public_url: Some("https://herald.example.com"), now: alert.received }
+    Subject {
+        incident,
+        latest: alert,
+        first: alert,
+        public_url: Some("https://herald.example.com"),
+        now: alert.received,
+    }
 }

@@ -30,7 +30,9 @@ impl Tuning {
                 scope => phrase(scope.clone()),
                 reason => (),
             },
-            Self::None(reason) => minijinja::context! { yaml => (), scope => (), reason => ours(*reason) },
+            Self::None(reason) => {
+                minijinja::context! { yaml => (), scope => (), reason => ours(*reason) }
+            }
         }
     }
 }
@@ -44,7 +46,11 @@ pub(super) fn propose(view: &View<'_>) -> Tuning {
         return Tuning::None("This is a self-test: there is nothing to tune.");
     }
     match view.origin() {
-        Origin::Internal => return Tuning::None("Falco's own events are not rules and take no exception; tune the sensor itself."),
+        Origin::Internal => {
+            return Tuning::None(
+                "Falco's own events are not rules and take no exception; tune the sensor itself.",
+            );
+        }
         Origin::Kubernetes | Origin::Cloud => {
             return Tuning::None(
                 "No exception is proposed for this source: it can only be checked by a Falco that has the source's plugin loaded. Prefer the lists of allowed users and names in the rule's own file.",
@@ -53,10 +59,14 @@ pub(super) fn propose(view: &View<'_>) -> Tuning {
         Origin::Syscall => {}
     }
     let Some(rule) = rule_scalar(view.event.rule.raw()) else {
-        return Tuning::None("No exception is proposed: the rule's name holds characters that cannot be seen.");
+        return Tuning::None(
+            "No exception is proposed: the rule's name holds characters that cannot be seen.",
+        );
     };
     let identity = identity(view);
-    let anchored = identity.iter().any(|(field, _)| matches!(*field, "container.image.repository" | "proc.exepath"));
+    let anchored = identity
+        .iter()
+        .any(|(field, _)| matches!(*field, "container.image.repository" | "proc.exepath"));
     if identity.len() < 2 || !anchored {
         return Tuning::None(
             "No safe exception can be proposed: the event holds too little that stays the same from run to run (image, program, parent). Add these fields to the rule's output first.",
@@ -69,8 +79,13 @@ pub(super) fn propose(view: &View<'_>) -> Tuning {
     let yaml = format!(
         "- rule: {rule}\n  exceptions:\n    - name: {name}\n      fields: [{fields}]\n      comps: [{comps}]\n      values:\n        - [{values}]\n  override:\n    exceptions: append"
     );
-    let scope = identity.into_iter().map(|(field, value)| Phrase::of(label(field)).value(value));
-    Tuning::Exception { yaml, scope: list(scope, " and ") }
+    let scope = identity
+        .into_iter()
+        .map(|(field, value)| Phrase::of(label(field)).value(value));
+    Tuning::Exception {
+        yaml,
+        scope: list(scope, " and "),
+    }
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
@@ -92,7 +107,10 @@ fn label(field: &str) -> &'static str {
 fn identity(view: &View<'_>) -> Vec<(&'static str, String)> {
     let stable = |field: &'static str| {
         let value = view.text(field)?;
-        let fits = value.len() <= MAX_VALUE_BYTES && !value.ends_with('\\') && is_plain(&value) && !value.trim().is_empty();
+        let fits = value.len() <= MAX_VALUE_BYTES
+            && !value.ends_with('\\')
+            && is_plain(&value)
+            && !value.trim().is_empty();
         (fits && !files::is_temporary(&value)).then_some((field, value))
     };
     let program = stable("proc.exepath").or_else(|| {
@@ -101,7 +119,13 @@ fn identity(view: &View<'_>) -> Vec<(&'static str, String)> {
         if hidden { None } else { stable("proc.name") }
     });
     let file = stable("fd.name").filter(|(_, name)| name.starts_with('/'));
-    let fields = [stable("container.image.repository"), stable("k8s.ns.name"), program, stable("proc.pname"), file];
+    let fields = [
+        stable("container.image.repository"),
+        stable("k8s.ns.name"),
+        program,
+        stable("proc.pname"),
+        file,
+    ];
     fields.into_iter().flatten().collect()
 }
 
@@ -109,8 +133,21 @@ fn identity(view: &View<'_>) -> Vec<(&'static str, String)> {
 fn exception_name(identity: &[(&str, String)]) -> String {
     let words = identity.iter().map(|(_, value)| {
         let base = value.rsplit('/').next().unwrap_or(value);
-        let slug: String = base.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).take(24).collect();
-        slug.trim_matches('_').to_owned()
+        let slug: String = base
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '_'
+                }
+            })
+            .take(24)
+            .collect();
+        slug.split('_')
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join("_")
     });
     let slug: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     // The prefix keeps the name from beginning with a digit or reading as a YAML keyword.
@@ -122,15 +159,24 @@ fn rule_scalar(name: &str) -> Option<String> {
     if !is_plain(name) || name.trim() != name || name.is_empty() {
         return None;
     }
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || " _/.-()".contains(c));
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || " _/.-()".contains(c));
     // With a blank between letters it cannot be read as a number, a boolean or null.
     let safe = plain && name.contains(' ') && name.starts_with(|c: char| c.is_ascii_alphabetic());
-    Some(if safe { name.to_owned() } else { single_quoted(name) })
+    Some(if safe {
+        name.to_owned()
+    } else {
+        single_quoted(name)
+    })
 }
 
 /// A value as Falco's condition language needs it: `'"text"'`.
 fn value_scalar(value: &str) -> String {
-    single_quoted(&format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")))
+    single_quoted(&format!(
+        "\"{}\"",
+        value.replace('\\', "\\\\").replace('"', "\\\"")
+    ))
 }
 
 fn single_quoted(text: &str) -> String {

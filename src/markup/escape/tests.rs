@@ -141,6 +141,10 @@ fn unquote(word: &str) -> String {
 #[test]
 fn examples_read_well() {
     assert_eq!(inline("a_b <c>"), r"a\_b \<c\>");
+    assert_eq!(
+        inline("Execution from /dev/shm, well-known (x)"),
+        "Execution from /dev/shm, well-known (x)"
+    );
     assert_eq!(inline("1. x "), r"1\. x&#32;");
     assert_eq!(code_span("sh -c `id`"), "`` sh -c `id` ``");
     assert_eq!(table_cell("a|b"), r"`a\|b`");

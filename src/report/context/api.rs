@@ -5,7 +5,11 @@ use crate::report::phrase::{Phrase, list};
 
 /// The service that wrote the log.
 pub(super) fn service(view: &View<'_>) -> &'static str {
-    let has = |prefix: &str| view.fields.iter().any(|(name, _)| name.raw().starts_with(prefix));
+    let has = |prefix: &str| {
+        view.fields
+            .iter()
+            .any(|(name, _)| name.raw().starts_with(prefix))
+    };
     match view.event.source.raw() {
         "aws_cloudtrail" => "AWS",
         "okta" => "Okta",
@@ -21,15 +25,33 @@ pub(super) fn service(view: &View<'_>) -> &'static str {
 
 /// The first of the fields that is there.
 fn first(view: &View<'_>, fields: &[&str]) -> Phrase {
-    fields.iter().map(|field| view.value(field)).find(|value| !value.is_empty()).unwrap_or_default()
+    fields
+        .iter()
+        .map(|field| view.value(field))
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }
 
 fn actor(view: &View<'_>) -> Phrase {
-    first(view, &["ka.user.name", "ct.user.arn", "ct.user", "ct.user.principalid", "okta.actor.name", "github.user", "gcp.user"])
+    first(
+        view,
+        &[
+            "ka.user.name",
+            "ct.user.arn",
+            "ct.user",
+            "ct.user.principalid",
+            "okta.actor.name",
+            "github.user",
+            "gcp.user",
+        ],
+    )
 }
 
 fn address(view: &View<'_>) -> Phrase {
-    first(view, &["ka.sourceips", "ct.srcip", "okta.client.ip", "gcp.callerIP"])
+    first(
+        view,
+        &["ka.sourceips", "ct.srcip", "okta.client.ip", "gcp.callerIP"],
+    )
 }
 
 /// Who asked the API server for what, and what it answered.
@@ -39,13 +61,27 @@ pub(super) fn kubernetes_sentence(view: &View<'_>) -> Phrase {
         return Phrase::new();
     }
     let verb = view.value("ka.verb");
-    let verb = if verb.is_empty() { Phrase::of(" made a request") } else { Phrase::of(" asked to ").then(verb) };
+    let verb = if verb.is_empty() {
+        Phrase::of(" made a request")
+    } else {
+        Phrase::of(" asked to ").then(verb)
+    };
     let target = target(view);
     let target = match target.is_empty() {
         true => view.value("ka.uri"),
         false => target,
     };
-    actor.then(verb).join(if view.fields.get("ka.verb").is_some() { " " } else { " for " }, target).join("; ", answer(view))
+    actor
+        .then(verb)
+        .join(
+            if view.fields.get("ka.verb").is_some() {
+                " "
+            } else {
+                " for "
+            },
+            target,
+        )
+        .join("; ", answer(view))
 }
 
 /// Resource, subresource, namespace and name of the object.
@@ -59,11 +95,17 @@ fn target(view: &View<'_>) -> Phrase {
     };
     let name = view.value("ka.target.name");
     let namespace = labelled("in namespace ", view.value("ka.target.namespace"));
-    Phrase::of_value(resource).join(" ", name).join(" ", namespace)
+    Phrase::of_value(resource)
+        .join(" ", name)
+        .join(" ", namespace)
 }
 
 fn labelled(label: &'static str, value: Phrase) -> Phrase {
-    if value.is_empty() { value } else { Phrase::of(label).then(value) }
+    if value.is_empty() {
+        value
+    } else {
+        Phrase::of(label).then(value)
+    }
 }
 
 /// Whether it was allowed, and the HTTP status in words.
@@ -97,7 +139,10 @@ pub(super) fn cloud_sentence(view: &View<'_>) -> Phrase {
     if actor.is_empty() {
         return Phrase::new();
     }
-    let call = first(view, &["ct.name", "gcp.methodName", "github.type", "okta.evt.type"]);
+    let call = first(
+        view,
+        &["ct.name", "gcp.methodName", "github.type", "okta.evt.type"],
+    );
     let from = labelled(" from ", address(view));
     if call.is_empty() {
         // Many cloud rules leave the call out: the message says it.
@@ -109,59 +154,93 @@ pub(super) fn cloud_sentence(view: &View<'_>) -> Phrase {
 
 impl View<'_> {
     fn value_of_message(&self) -> Phrase {
-        self.message().map(Phrase::of_value).unwrap_or_else(|| Phrase::new().name(self.event.rule.raw()))
+        self.message()
+            .map(Phrase::of_value)
+            .unwrap_or_else(|| Phrase::new().name(self.event.rule.raw()))
     }
 }
 
 /// The rows of the table of facts, in the order of the questions: who, from where, what, with what.
 pub(super) fn rows(view: &View<'_>) -> Vec<(&'static str, Phrase)> {
     let with = |fields: &[(&'static str, &str)]| {
-        list(fields.iter().map(|(label, field)| labelled(label, view.value(field))), ", ")
+        list(
+            fields
+                .iter()
+                .map(|(label, field)| labelled(label, view.value(field))),
+            ", ",
+        )
     };
     vec![
-        ("Actor", actor(view).join(", ", with(&[
-            ("type ", "ct.user.identitytype"),
-            ("account ", "ct.user.accountid"),
-            ("groups ", "ka.user.groups"),
-            ("acting as ", "ka.impuser.name"),
-            ("owner ", "github.owner"),
-        ]))),
-        ("From", address(view).join(", ", with(&[
-            ("client ", "ka.useragent"),
-            ("client ", "ct.useragent"),
-            ("client ", "gcp.userAgent"),
-            ("country ", "okta.client.geo.country"),
-        ]))),
-        ("Request", with(&[
-            ("verb ", "ka.verb"),
-            ("URI ", "ka.uri"),
-            ("command ", "ka.uri.param[command]"),
-            ("call ", "ct.name"),
-            ("service ", "gcp.serviceName"),
-            ("method ", "gcp.methodName"),
-        ])),
-        ("Object", target(view).join(", ", with(&[
-            ("bucket ", "s3.bucket"),
-            ("bucket ", "gcp.storage.bucket"),
-            ("user ", "ct.request.username"),
-            ("group ", "ct.request.groupname"),
-            ("function ", "ct.request.functionname"),
-            ("trail ", "ct.request.name"),
-            ("user ", "okta.target.user.name"),
-            ("group ", "okta.target.group.name"),
-            ("application ", "okta.target.app.alternateid"),
-            ("repository ", "github.repo.name"),
-            ("collaborator ", "github.collaborator.name"),
-            ("role ", "github.collaborator.role"),
-            ("files ", "github.diff.committed_secrets.files"),
-            ("database ", "gcp.cloudsql.databaseId"),
-            ("policy change ", "gcp.policyDelta"),
-        ]))),
-        ("Answer", list([
-            answer(view),
-            labelled("reason ", view.value("ka.auth.reason")),
-            labelled("error ", view.value("ct.error")),
-            labelled("reason ", view.value("okta.reason")),
-        ], ", ")),
+        (
+            "Actor",
+            actor(view).join(
+                ", ",
+                with(&[
+                    ("type ", "ct.user.identitytype"),
+                    ("account ", "ct.user.accountid"),
+                    ("groups ", "ka.user.groups"),
+                    ("acting as ", "ka.impuser.name"),
+                    ("owner ", "github.owner"),
+                ]),
+            ),
+        ),
+        (
+            "From",
+            address(view).join(
+                ", ",
+                with(&[
+                    ("client ", "ka.useragent"),
+                    ("client ", "ct.useragent"),
+                    ("client ", "gcp.userAgent"),
+                    ("country ", "okta.client.geo.country"),
+                ]),
+            ),
+        ),
+        (
+            "Request",
+            with(&[
+                ("verb ", "ka.verb"),
+                ("URI ", "ka.uri"),
+                ("command ", "ka.uri.param[command]"),
+                ("call ", "ct.name"),
+                ("service ", "gcp.serviceName"),
+                ("method ", "gcp.methodName"),
+            ]),
+        ),
+        (
+            "Object",
+            target(view).join(
+                ", ",
+                with(&[
+                    ("bucket ", "s3.bucket"),
+                    ("bucket ", "gcp.storage.bucket"),
+                    ("user ", "ct.request.username"),
+                    ("group ", "ct.request.groupname"),
+                    ("function ", "ct.request.functionname"),
+                    ("trail ", "ct.request.name"),
+                    ("user ", "okta.target.user.name"),
+                    ("group ", "okta.target.group.name"),
+                    ("application ", "okta.target.app.alternateid"),
+                    ("repository ", "github.repo.name"),
+                    ("collaborator ", "github.collaborator.name"),
+                    ("role ", "github.collaborator.role"),
+                    ("files ", "github.diff.committed_secrets.files"),
+                    ("database ", "gcp.cloudsql.databaseId"),
+                    ("policy change ", "gcp.policyDelta"),
+                ]),
+            ),
+        ),
+        (
+            "Answer",
+            list(
+                [
+                    answer(view),
+                    labelled("reason ", view.value("ka.auth.reason")),
+                    labelled("error ", view.value("ct.error")),
+                    labelled("reason ", view.value("okta.reason")),
+                ],
+                ", ",
+            ),
+        ),
     ]
 }

@@ -24,7 +24,10 @@ impl Place {
     pub(super) fn of(view: &View<'_>) -> Self {
         match view.origin() {
             Origin::Syscall => Self::of_process(view),
-            Origin::Internal => Self { phrase: sensor(view), ..Self::default() },
+            Origin::Internal => Self {
+                phrase: sensor(view),
+                ..Self::default()
+            },
             Origin::Kubernetes => {
                 let namespace = view.value("ka.target.namespace");
                 let what = Phrase::of("the Kubernetes API");
@@ -32,7 +35,10 @@ impl Place {
                     true => what,
                     false => what.words(", namespace ").then(namespace),
                 };
-                Self { phrase: phrase.join(", ", sensor(view)), ..Self::default() }
+                Self {
+                    phrase: phrase.join(", ", sensor(view)),
+                    ..Self::default()
+                }
             }
             Origin::Cloud => {
                 let parts = [
@@ -45,9 +51,16 @@ impl Place {
                     ("repository ", "github.repo.name"),
                     ("application ", "okta.target.app.alternateid"),
                 ];
-                let known = parts.iter().map(|(word, field)| labelled(word, view.value(field)));
+                let known = parts
+                    .iter()
+                    .map(|(word, field)| labelled(word, view.value(field)));
                 let service = Phrase::of(super::api::service(view));
-                Self { phrase: service.join(", ", list(known, ", ")).join(", ", sensor(view)), ..Self::default() }
+                Self {
+                    phrase: service
+                        .join(", ", list(known, ", "))
+                        .join(", ", sensor(view)),
+                    ..Self::default()
+                }
             }
         }
     }
@@ -60,8 +73,11 @@ impl Place {
         let pod = view.text("k8s.pod.name");
         let container = id.clone().filter(|id| is_container_id(id));
         let target = namespace.clone().zip(pod.clone());
-        let valid = target.clone().filter(|(namespace, pod)| is_label(namespace) && is_subdomain(pod));
-        let refused = !on_host && (container.is_none() && id.is_some() || valid.is_none() && target.is_some());
+        let valid = target
+            .clone()
+            .filter(|(namespace, pod)| is_label(namespace) && is_subdomain(pod));
+        let refused = !on_host
+            && (container.is_none() && id.is_some() || valid.is_none() && target.is_some());
 
         let short = if on_host {
             Phrase::of("on the host itself")
@@ -74,36 +90,74 @@ impl Place {
             }
         };
         let identity = match (&name, &id) {
-            (Some(name), Some(id)) => Phrase::of("container ").value(name).words(" (").value(id).words(")"),
+            (Some(name), Some(id)) => Phrase::of("container ")
+                .value(name)
+                .words(" (")
+                .value(id)
+                .words(")"),
             (Some(text), None) | (None, Some(text)) => Phrase::of("container ").value(text),
             (None, None) => Phrase::new(),
         };
-        let image = labelled("image ", view.text("container.image.repository").map(|repository| {
-            let tag = view.text("container.image.tag");
-            Phrase::of_value(tag.map_or(repository.clone(), |tag| format!("{repository}:{tag}")))
-        }).unwrap_or_default());
+        let image = labelled(
+            "image ",
+            view.text("container.image.repository")
+                .map(|repository| {
+                    let tag = view.text("container.image.tag");
+                    Phrase::of_value(
+                        tag.map_or(repository.clone(), |tag| format!("{repository}:{tag}")),
+                    )
+                })
+                .unwrap_or_default(),
+        );
         let pod_phrase = match (&namespace, &pod) {
             (Some(namespace), Some(pod)) => Phrase::of("pod ").value(format!("{namespace}/{pod}")),
             (None, Some(pod)) => Phrase::of("pod ").value(pod),
             (Some(namespace), None) => Phrase::of("namespace ").value(namespace),
             (None, None) => Phrase::new(),
         };
-        let parts = if on_host { vec![Phrase::of("the host itself, not a container")] } else { vec![pod_phrase, identity, image] };
+        let parts = if on_host {
+            vec![Phrase::of("the host itself, not a container")]
+        } else {
+            vec![pod_phrase, identity, image]
+        };
         let mut phrase = list(parts, ", ").join(", ", sensor(view));
         if phrase.is_empty() {
             phrase = Phrase::of("not in the event: no container, pod or host name");
         }
-        Self { phrase, short, container, on_host, pod: valid, refused }
+        Self {
+            phrase,
+            short,
+            container,
+            on_host,
+            pod: valid,
+            refused,
+        }
     }
 
     /// What commands may use; every value is a validated identifier or a number.
     pub(super) fn commands(&self, view: &View<'_>) -> Value {
-        let text = |text: &Option<String>| text.as_ref().map_or(Value::from(()), |text| ours(text.as_str()));
-        let pid = view.fields.get("proc.pid").and_then(|value| value.as_i64()).filter(|pid| (2..=4_194_304).contains(pid));
-        let server = view.text("fd.name").and_then(|name| Connection::parse(&name)).map(|connection| connection.server);
-        let namespace = view.text("ka.target.namespace").filter(|name| is_label(name));
-        let resource = view.text("ka.target.resource").filter(|name| is_label(name));
-        let name = view.text("ka.target.name").filter(|name| is_subdomain(name));
+        let text = |text: &Option<String>| {
+            text.as_ref()
+                .map_or(Value::from(()), |text| ours(text.as_str()))
+        };
+        let pid = view
+            .fields
+            .get("proc.pid")
+            .and_then(|value| value.as_i64())
+            .filter(|pid| (2..=4_194_304).contains(pid));
+        let server = view
+            .text("fd.name")
+            .and_then(|name| Connection::parse(&name))
+            .map(|connection| connection.server);
+        let namespace = view
+            .text("ka.target.namespace")
+            .filter(|name| is_label(name));
+        let resource = view
+            .text("ka.target.resource")
+            .filter(|name| is_label(name));
+        let name = view
+            .text("ka.target.name")
+            .filter(|name| is_subdomain(name));
         minijinja::context! {
             container => text(&self.container),
             ns => text(&self.pod.as_ref().map(|(namespace, _)| namespace.clone())),
@@ -122,16 +176,26 @@ impl Place {
 
 /// The program's file, or its name.
 pub(super) fn program(view: &View<'_>) -> Option<String> {
-    ["proc.exepath", "proc.exe", "proc.name"].iter().find_map(|field| view.text(field))
+    ["proc.exepath", "proc.exe", "proc.name"]
+        .iter()
+        .find_map(|field| view.text(field))
 }
 
 fn sensor(view: &View<'_>) -> Phrase {
     let host = &view.event.hostname;
-    if host.is_missing() { Phrase::new() } else { Phrase::of("sensor ").value(host.raw()) }
+    if host.is_missing() {
+        Phrase::new()
+    } else {
+        Phrase::of("sensor ").value(host.raw())
+    }
 }
 
 fn labelled(label: &'static str, value: Phrase) -> Phrase {
-    if value.is_empty() { value } else { Phrase::of(label).then(value) }
+    if value.is_empty() {
+        value
+    } else {
+        Phrase::of(label).then(value)
+    }
 }
 
 /// Runtimes show 12 to 64 hex digits.
@@ -142,7 +206,10 @@ fn is_container_id(id: &str) -> bool {
 /// A label of RFC 1123.
 fn is_label(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+    (1..=63).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 /// A subdomain of RFC 1123.

@@ -24,7 +24,13 @@ fn process_rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)> {
         ("Process", process(view)),
         ("Ancestry", ancestry(view)),
         ("User", people::user(view.fields)),
-        ("Capabilities", view.text("thread.cap_effective").or_else(|| view.text("thread.cap_permitted")).and_then(|text| flags::capabilities(&text)).unwrap_or_default()),
+        (
+            "Capabilities",
+            view.text("thread.cap_effective")
+                .or_else(|| view.text("thread.cap_permitted"))
+                .and_then(|text| flags::capabilities(&text))
+                .unwrap_or_default(),
+        ),
         ("File", file(view)),
         ("Network", network(view)),
         ("Container", container(view, place)),
@@ -34,8 +40,13 @@ fn process_rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)> {
 
 fn event(view: &View<'_>) -> Phrase {
     let call = view.value("evt.type");
-    let flags = view.text("evt.arg.flags").map(|text| flags::flags(&text)).unwrap_or_default();
-    let mode = ["evt.arg.mode", "evt.arg.permissions"].iter().find_map(|field| flags::mode(&view.text(field)?));
+    let flags = view
+        .text("evt.arg.flags")
+        .map(|text| flags::flags(&text))
+        .unwrap_or_default();
+    let mode = ["evt.arg.mode", "evt.arg.permissions"]
+        .iter()
+        .find_map(|field| flags::mode(&view.text(field)?));
     let signal = view.value("evt.arg.sig");
     call.join(": ", flags)
         .join(", mode ", mode.unwrap_or_default())
@@ -47,7 +58,9 @@ fn process(view: &View<'_>) -> Phrase {
     let path = view.text("proc.exepath").or_else(|| view.text("proc.exe"));
     let base = path.as_deref().and_then(|path| path.rsplit('/').next());
     // The kernel cuts names at 15 bytes; the path has the whole.
-    let cut = name.as_deref().is_some_and(|name| name.len() == 15 && base.is_some_and(|base| base.len() > 15 && base.starts_with(name)));
+    let cut = name.as_deref().is_some_and(|name| {
+        name.len() == 15 && base.is_some_and(|base| base.len() > 15 && base.starts_with(name))
+    });
     let mut said = name.clone().map(Phrase::of_value).unwrap_or_default();
     if cut {
         said = said.words(" (cut at 15 bytes by the kernel)");
@@ -55,24 +68,42 @@ fn process(view: &View<'_>) -> Phrase {
     if let Some(path) = path.filter(|path| Some(path) != name.as_ref()) {
         said = said.join(", program ", Phrase::of_value(path));
     }
-    let command = view.text("proc.cmdline").filter(|command| Some(command.trim()) != name.as_deref());
+    let command = view
+        .text("proc.cmdline")
+        .filter(|command| Some(command.trim()) != name.as_deref());
     let pid = view.fields.get("proc.pid").and_then(|value| value.as_i64());
-    said.join(", command ", command.map(Phrase::of_value).unwrap_or_default())
-        .join(", in ", view.value("proc.cwd"))
-        .join(", pid ", pid.map(|pid| Phrase::of(pid.to_string())).unwrap_or_default())
+    said.join(
+        ", command ",
+        command.map(Phrase::of_value).unwrap_or_default(),
+    )
+    .join(", in ", view.value("proc.cwd"))
+    .join(
+        ", pid ",
+        pid.map(|pid| Phrase::of(pid.to_string()))
+            .unwrap_or_default(),
+    )
 }
 
 fn ancestry(view: &View<'_>) -> Phrase {
-    let ancestors = (2..=7).rev().map(|level| view.value(&format!("proc.aname[{level}]")));
-    let chain: Vec<_> = ancestors.chain([view.value("proc.pname")]).filter(|name| !name.is_empty()).collect();
+    let ancestors = (2..=7)
+        .rev()
+        .map(|level| view.value(&format!("proc.aname[{level}]")));
+    let chain: Vec<_> = ancestors
+        .chain([view.value("proc.pname")])
+        .filter(|name| !name.is_empty())
+        .collect();
     let parent_command = match (view.text("proc.pcmdline"), view.text("proc.pname")) {
-        (Some(command), parent) if parent.as_deref() != Some(command.trim()) => Phrase::of_value(command),
+        (Some(command), parent) if parent.as_deref() != Some(command.trim()) => {
+            Phrase::of_value(command)
+        }
         _ => Phrase::new(),
     };
     let chain = if chain.is_empty() {
         Phrase::new()
     } else {
-        let chain = chain.into_iter().fold(Phrase::new(), |all, name| all.join(" → ", name));
+        let chain = chain
+            .into_iter()
+            .fold(Phrase::new(), |all, name| all.join(" → ", name));
         chain.join(" → ", view.value("proc.name"))
     };
     if chain.is_empty() && !parent_command.is_empty() {
@@ -83,17 +114,34 @@ fn ancestry(view: &View<'_>) -> Phrase {
 
 fn file(view: &View<'_>) -> Phrase {
     let path = action::file(view);
-    let what = path.as_deref().and_then(files::what).map(Phrase::of).unwrap_or_default();
-    let raw = view.text("fd.nameraw").filter(|raw| Some(raw) != path.as_ref());
-    let linked = [("link ", "evt.arg.linkpath"), ("link ", "evt.arg.newpath"), ("target ", "evt.arg.target"), ("target ", "evt.arg.oldpath")];
+    let what = path
+        .as_deref()
+        .and_then(files::what)
+        .map(Phrase::of)
+        .unwrap_or_default();
+    let raw = view
+        .text("fd.nameraw")
+        .filter(|raw| Some(raw) != path.as_ref());
+    let linked = [
+        ("link ", "evt.arg.linkpath"),
+        ("link ", "evt.arg.newpath"),
+        ("target ", "evt.arg.target"),
+        ("target ", "evt.arg.oldpath"),
+    ];
     let links = linked.iter().map(|(word, field)| {
         let value = view.text(field)?;
-        let what = files::what(&value).map(|what| format!(" ({what})")).unwrap_or_default();
+        let what = files::what(&value)
+            .map(|what| format!(" ({what})"))
+            .unwrap_or_default();
         Some(Phrase::of(*word).value(value).words(what))
     });
     let path = path.map(Phrase::of_value).unwrap_or_default();
-    let said = path.join(", ", what).join(", asked for as ", raw.map(Phrase::of_value).unwrap_or_default());
-    said.join(", ", list(links.flatten(), ", ")).join("; ", program_times(view))
+    let said = path.join(", ", what).join(
+        ", asked for as ",
+        raw.map(Phrase::of_value).unwrap_or_default(),
+    );
+    said.join(", ", list(links.flatten(), ", "))
+        .join("; ", program_times(view))
 }
 
 /// When the program's file was written, against the time it ran.
@@ -104,10 +152,16 @@ fn program_times(view: &View<'_>) -> Phrase {
     let said = changed.map(|changed| {
         let age = times::between(changed, event);
         let order = if age < 0 { "after" } else { "before" };
-        Phrase::of(format!("the program's file changed {} ({} {order} the event)", times::moment(changed), times::duration(age)))
+        Phrase::of(format!(
+            "the program's file changed {} ({} {order} the event)",
+            times::moment(changed),
+            times::duration(age)
+        ))
     });
     let odd = time("proc.exe_ino.mtime").filter(|mtime| times::from_epoch(*mtime, event).is_none());
-    let odd = odd.map(|_| Phrase::of("its modification time is outside any plausible range and was ignored"));
+    let odd = odd.map(|_| {
+        Phrase::of("its modification time is outside any plausible range and was ignored")
+    });
     said.unwrap_or_default().join("; ", odd.unwrap_or_default())
 }
 
@@ -117,18 +171,27 @@ fn network(view: &View<'_>) -> Phrase {
     if let Some(connection) = name.as_deref().and_then(Connection::parse) {
         return connection.phrase(protocol.as_deref());
     }
-    let port = ["fd.sport", "fd.rport", "fd.lport"].iter().find_map(|field| {
-        let port = u16::try_from(view.fields.get(field)?.as_i64()?).ok()?;
-        let label = match *field {
-            "fd.sport" => "server port",
-            "fd.rport" => "remote port",
-            _ => "local port",
-        };
-        let known = network::port(port).map(|known| format!(" ({known})")).unwrap_or_default();
-        Some(Phrase::of(format!("{label} {port}{known}")))
-    });
-    let address = ["fd.sip", "fd.rip"].iter().map(|field| view.value(field)).find(|value| !value.is_empty());
-    let address = address.map(|ip| Phrase::of("address ").then(ip)).unwrap_or_default();
+    let port = ["fd.sport", "fd.rport", "fd.lport"]
+        .iter()
+        .find_map(|field| {
+            let port = u16::try_from(view.fields.get(field)?.as_i64()?).ok()?;
+            let label = match *field {
+                "fd.sport" => "server port",
+                "fd.rport" => "remote port",
+                _ => "local port",
+            };
+            let known = network::port(port)
+                .map(|known| format!(" ({known})"))
+                .unwrap_or_default();
+            Some(Phrase::of(format!("{label} {port}{known}")))
+        });
+    let address = ["fd.sip", "fd.rip"]
+        .iter()
+        .map(|field| view.value(field))
+        .find(|value| !value.is_empty());
+    let address = address
+        .map(|ip| Phrase::of("address ").then(ip))
+        .unwrap_or_default();
     address.join(", ", port.unwrap_or_default())
 }
 
@@ -142,21 +205,35 @@ fn container(view: &View<'_>, place: &Place) -> Phrase {
         Some("false") => Phrase::of("not privileged"),
         _ => Phrase::new(),
     };
-    let started = view.fields.get("container.start_ts").and_then(|value| value.as_i64());
-    let started = started.and_then(|time| times::from_epoch(time, view.event.time)).map(|start| {
-        let age = times::between(start, view.event.time);
-        let order = if age < 0 { "after" } else { "before" };
-        Phrase::of(format!("started {}, {} {order} the event", times::moment(start), times::duration(age)))
-    });
-    privileged.join(", ", started.unwrap_or_default()).join(", mounts ", view.value("container.mounts"))
+    let started = view
+        .fields
+        .get("container.start_ts")
+        .and_then(|value| value.as_i64());
+    let started = started
+        .and_then(|time| times::from_epoch(time, view.event.time))
+        .map(|start| {
+            let age = times::between(start, view.event.time);
+            let order = if age < 0 { "after" } else { "before" };
+            Phrase::of(format!(
+                "started {}, {} {order} the event",
+                times::moment(start),
+                times::duration(age)
+            ))
+        });
+    privileged
+        .join(", ", started.unwrap_or_default())
+        .join(", mounts ", view.value("container.mounts"))
 }
 
 fn kubernetes(view: &View<'_>, place: &Place) -> Phrase {
-    let named = view.fields.get("k8s.pod.name").is_some() || view.fields.get("k8s.ns.name").is_some();
+    let named =
+        view.fields.get("k8s.pod.name").is_some() || view.fields.get("k8s.ns.name").is_some();
     if named || place.on_host || view.fields.get("container.id").is_none() {
         return Phrase::new();
     }
-    Phrase::of("no pod or namespace in the event: not a Kubernetes container, or the sensor had no metadata")
+    Phrase::of(
+        "no pod or namespace in the event: not a Kubernetes container, or the sensor had no metadata",
+    )
 }
 
 /// What else the incident holds.
@@ -165,8 +242,21 @@ fn related(view: &View<'_>) -> Phrase {
     if subject.incident.count <= 1 || subject.first.id == subject.latest.id {
         return Phrase::new();
     }
-    let command = |alert: &crate::classify::Alert| alert.event.output_fields.text("proc.cmdline").map(std::borrow::Cow::into_owned);
-    let first = command(subject.first).filter(|first| Some(first) != command(subject.latest).as_ref());
-    let first = first.map(|first| Phrase::of("; the first had the command ").value(first)).unwrap_or_default();
-    Phrase::of(format!("this is the latest of {} alerts", subject.incident.count)).then(first)
+    let command = |alert: &crate::classify::Alert| {
+        alert
+            .event
+            .output_fields
+            .text("proc.cmdline")
+            .map(std::borrow::Cow::into_owned)
+    };
+    let first =
+        command(subject.first).filter(|first| Some(first) != command(subject.latest).as_ref());
+    let first = first
+        .map(|first| Phrase::of("; the first had the command ").value(first))
+        .unwrap_or_default();
+    Phrase::of(format!(
+        "this is the latest of {} alerts",
+        subject.incident.count
+    ))
+    .then(first)
 }

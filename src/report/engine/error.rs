@@ -65,7 +65,8 @@ impl RenderError {
         let what = match (kind, detail) {
             (_, Some(detail)) => format!("{kind}: {detail}"),
             (ErrorKind::UndefinedError, None) => {
-                "a value that does not exist is used; test it with `if` or check its name".to_owned()
+                "a value that does not exist is used; test it with `if` or check its name"
+                    .to_owned()
             }
             (ErrorKind::OutOfFuel, None) => "the template does too much work".to_owned(),
             (ErrorKind::WriteFailure, None) => "the report is over its size limit".to_owned(),
@@ -76,7 +77,11 @@ impl RenderError {
             },
         };
         Self::Template {
-            name: innermost.name().or_else(|| error.name()).unwrap_or("template").to_owned(),
+            name: innermost
+                .name()
+                .or_else(|| error.name())
+                .unwrap_or("template")
+                .to_owned(),
             line: innermost.line().or_else(|| error.line()).unwrap_or(0),
             what,
         }

@@ -8,7 +8,8 @@ use crate::markup::visible::truncate;
 use crate::report::phrase::Phrase;
 
 /// The error for printing none.
-pub(super) const NONE_PRINTED: &str = "a value that the event does not have is printed; test it with `if` first";
+pub(super) const NONE_PRINTED: &str =
+    "a value that the event does not have is printed; test it with `if` first";
 /// The error for printing a structure.
 pub(super) const NOT_PRINTABLE: &str = "this is a structure; print one of its parts";
 
@@ -19,11 +20,19 @@ const MAX_BLOCK: usize = 8_000;
 
 /// Prints a value as Markdown prose. Only what is marked as ours prints as it is: numbers, words of
 /// the context, and what the template itself captured.
-pub(super) fn format(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+pub(super) fn format(
+    out: &mut Output<'_>,
+    _state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
     let text = if let Some(phrase) = value.downcast_object_ref::<Phrase>() {
         phrase.prose()
     } else if let Some(text) = value.as_str() {
-        if value.is_safe() { text.to_owned() } else { inline(text) }
+        if value.is_safe() {
+            text.to_owned()
+        } else {
+            inline(text)
+        }
     } else {
         match value.kind() {
             ValueKind::Number | ValueKind::Bool => value.to_string(),
@@ -32,7 +41,8 @@ pub(super) fn format(out: &mut Output<'_>, _state: &mut State<'_, '_>, value: &V
             _ => return Err(Error::new(ErrorKind::InvalidOperation, NOT_PRINTABLE)),
         }
     };
-    out.write_str(&text).map_err(|_| Error::from(ErrorKind::WriteFailure))
+    out.write_str(&text)
+        .map_err(|_| Error::from(ErrorKind::WriteFailure))
 }
 
 /// The text that a filter works on.
@@ -74,14 +84,21 @@ fn block(value: &Value, language: Option<&str>) -> Result<Value, Error> {
         Some("json") => "json",
         _ => "text",
     };
-    Ok(Value::from_safe_string(code_block(&truncate(&raw(value)?, MAX_BLOCK), language)))
+    Ok(Value::from_safe_string(code_block(
+        &truncate(&raw(value)?, MAX_BLOCK),
+        language,
+    )))
 }
 
 /// `sh`: one word for a POSIX shell, in the middle of a line; none when the value cannot be one.
 fn sh(value: &Value) -> Result<Value, Error> {
     let text = raw(value)?;
-    let word = (text.chars().count() <= MAX_WORD).then(|| shell_word(&text)).flatten();
-    Ok(word.map_or(Value::from(()), |word| Value::from_safe_string(word.into_owned())))
+    let word = (text.chars().count() <= MAX_WORD)
+        .then(|| shell_word(&text))
+        .flatten();
+    Ok(word.map_or(Value::from(()), |word| {
+        Value::from_safe_string(word.into_owned())
+    }))
 }
 
 /// `text`: the text itself, to compare it; it prints escaped.
@@ -96,7 +113,9 @@ fn sentence(value: &Value) -> Result<Value, Error> {
         None if value.is_safe() => raw(value)?,
         None => inline(&raw(value)?),
     };
-    Ok(Value::from_safe_string(crate::report::context::capitalised(&text)))
+    Ok(Value::from_safe_string(
+        crate::report::context::capitalised(&text),
+    ))
 }
 
 /// The filters and tests a template may use. Nothing here marks a text as safe that came from an
@@ -105,7 +124,9 @@ pub(super) fn add_filters(environment: &mut Environment<'static>) {
     environment.add_filter("code", |value: &Value| code(value));
     environment.add_filter("prose", |value: &Value| prose(value));
     environment.add_filter("cell", |value: &Value| cell(value));
-    environment.add_filter("block", |value: &Value, language: Option<&str>| block(value, language));
+    environment.add_filter("block", |value: &Value, language: Option<&str>| {
+        block(value, language)
+    });
     environment.add_filter("sh", |value: &Value| sh(value));
     environment.add_filter("text", |value: &Value| text(value));
     environment.add_filter("sentence", |value: &Value| sentence(value));

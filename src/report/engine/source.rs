@@ -34,7 +34,10 @@ const BUILTIN: &[(&str, &str)] = builtin![
 
 /// The templates of this binary, by name.
 pub(super) fn builtin() -> Vec<(String, String)> {
-    BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    BUILTIN
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect()
 }
 
 const MAX_FILE: u64 = 256 * 1024;
@@ -49,7 +52,12 @@ pub(super) fn read(dir: &Path) -> Result<Vec<(String, String)>, RenderError> {
     Ok(templates)
 }
 
-fn walk(dir: &Path, prefix: &str, depth: usize, templates: &mut Vec<(String, String)>) -> Result<(), RenderError> {
+fn walk(
+    dir: &Path,
+    prefix: &str,
+    depth: usize,
+    templates: &mut Vec<(String, String)>,
+) -> Result<(), RenderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| RenderError::Read { path, source }
@@ -61,7 +69,9 @@ fn walk(dir: &Path, prefix: &str, depth: usize, templates: &mut Vec<(String, Str
     }
     paths.sort();
     for path in paths {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         // A ConfigMap is mounted as links into `..data`, so links are followed and dot names are not.
         let kind = fs::metadata(&path).map_err(failed(&path))?;
         if name.starts_with('.') {

@@ -22,7 +22,10 @@ impl Connection {
     /// Reads `fd.name` of an IPv4 or IPv6 socket.
     pub(in crate::report) fn parse(name: &str) -> Option<Self> {
         let (client, server) = name.split_once("->")?;
-        Some(Self { client: Endpoint::parse(client)?, server: Endpoint::parse(server)? })
+        Some(Self {
+            client: Endpoint::parse(client)?,
+            server: Endpoint::parse(server)?,
+        })
     }
 
     /// `client to server`, with what is known about the server.
@@ -34,12 +37,17 @@ impl Connection {
             _ => "",
         };
         let kind = kind(server.ip);
-        let service = port(server.port).map(|name| format!(" ({name})")).unwrap_or_default();
+        let service = port(server.port)
+            .map(|name| format!(" ({name})"))
+            .unwrap_or_default();
         Phrase::of("client ")
             .value(client.ip.to_string())
             .words(format!(" port {} to server ", client.port))
             .value(server.ip.to_string())
-            .words(format!(" port {}{service}{protocol}; the server is {kind}", server.port))
+            .words(format!(
+                " port {}{service}{protocol}; the server is {kind}",
+                server.port
+            ))
     }
 }
 
@@ -47,7 +55,10 @@ impl Endpoint {
     fn parse(text: &str) -> Option<Self> {
         let (ip, port) = text.rsplit_once(':')?;
         let ip = ip.trim_start_matches('[').trim_end_matches(']');
-        Some(Self { ip: ip.parse().ok()?, port: port.parse().ok()? })
+        Some(Self {
+            ip: ip.parse().ok()?,
+            port: port.parse().ok()?,
+        })
     }
 }
 
@@ -55,7 +66,9 @@ impl Endpoint {
 pub(in crate::report) fn kind(ip: IpAddr) -> &'static str {
     let ip = ip.to_canonical();
     match ip {
-        IpAddr::V4(v4) if v4.octets() == [169, 254, 169, 254] => "the cloud's metadata service, which gives out credentials",
+        IpAddr::V4(v4) if v4.octets() == [169, 254, 169, 254] => {
+            "the cloud's metadata service, which gives out credentials"
+        }
         _ if ip.is_loopback() => "this machine itself (loopback)",
         IpAddr::V4(v4) if v4.is_private() => "a private address",
         IpAddr::V4(v4) if v4.is_link_local() => "a link-local address",
@@ -101,7 +114,13 @@ mod tests {
 
     #[test]
     fn other_names_are_no_connections() {
-        for name in ["", "/etc/shadow", "a->b", "10.0.0.1->10.0.0.2", "10.0.0.1:99999->10.0.0.2:1"] {
+        for name in [
+            "",
+            "/etc/shadow",
+            "a->b",
+            "10.0.0.1->10.0.0.2",
+            "10.0.0.1:99999->10.0.0.2:1",
+        ] {
             assert_eq!(Connection::parse(name), None, "{name}");
         }
     }

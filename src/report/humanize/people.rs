@@ -25,7 +25,10 @@ pub(in crate::report) fn name(fields: &Fields) -> Phrase {
 /// The uid that logged in, which stays the same through `sudo` and `su`; `None` without a session.
 pub(in crate::report) fn login(fields: &Fields) -> Option<i64> {
     // -1 as unsigned in older versions.
-    fields.get("user.loginuid")?.as_i64().filter(|uid| !matches!(uid, -1 | 4_294_967_295))
+    fields
+        .get("user.loginuid")?
+        .as_i64()
+        .filter(|uid| !matches!(uid, -1 | 4_294_967_295))
 }
 
 fn session(fields: &Fields) -> Phrase {
@@ -40,11 +43,16 @@ fn session(fields: &Fields) -> Phrase {
 pub(in crate::report) fn pseudo_terminal(fields: &Fields) -> Option<i64> {
     let device = fields.get("proc.tty")?.as_i64()?;
     let major = device >> 8;
-    (136..=143).contains(&major).then(|| ((major - 136) << 8) | (device & 0xff))
+    (136..=143)
+        .contains(&major)
+        .then(|| ((major - 136) << 8) | (device & 0xff))
 }
 
 fn terminal(fields: &Fields) -> Phrase {
-    match (pseudo_terminal(fields), fields.get("proc.tty").and_then(|value| value.as_i64())) {
+    match (
+        pseudo_terminal(fields),
+        fields.get("proc.tty").and_then(|value| value.as_i64()),
+    ) {
         (Some(number), _) => Phrase::of(format!("terminal pts/{number}")),
         (None, Some(0)) => Phrase::of("no terminal"),
         (None, Some(device)) => Phrase::of(format!("terminal device {device}")),
@@ -64,13 +72,29 @@ mod tests {
     #[test]
     fn users_sessions_and_terminals_are_in_words() {
         assert_eq!(
-            said(&[("user.name", "root".into()), ("user.uid", 0.into()), ("user.loginuid", (-1).into()), ("proc.tty", 0.into())]),
+            said(&[
+                ("user.name", "root".into()),
+                ("user.uid", 0.into()),
+                ("user.loginuid", (-1).into()),
+                ("proc.tty", 0.into())
+            ]),
             "root (uid 0), no login session, no terminal"
         );
         assert_eq!(
-            said(&[("user.name", "al`ice".into()), ("user.uid", 1001.into()), ("user.loginuid", 1000.into()), ("proc.tty", 34820.into())]),
+            said(&[
+                ("user.name", "al`ice".into()),
+                ("user.uid", 1001.into()),
+                ("user.loginuid", 1000.into()),
+                ("proc.tty", 34820.into())
+            ]),
             "``al`ice`` (uid 1001), login session of uid 1000, terminal pts/4"
         );
-        assert_eq!(said(&[("user.name", "<NA>".into()), ("user.loginuid", 4_294_967_295.into())]), "no login session");
+        assert_eq!(
+            said(&[
+                ("user.name", "<NA>".into()),
+                ("user.loginuid", 4_294_967_295.into())
+            ]),
+            "no login session"
+        );
     }
 }

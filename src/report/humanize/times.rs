@@ -17,7 +17,9 @@ pub(in crate::report) fn clock(time: Timestamp) -> String {
 pub(in crate::report) fn from_epoch(nanoseconds: i64, reference: Timestamp) -> Option<Timestamp> {
     let time = Timestamp::from_nanosecond(i128::from(nanoseconds)).ok()?;
     let earliest = Timestamp::constant(946_684_800, 0);
-    let latest = reference.checked_add(jiff::SignedDuration::from_hours(24)).ok()?;
+    let latest = reference
+        .checked_add(jiff::SignedDuration::from_hours(24))
+        .ok()?;
     (earliest..=latest).contains(&time).then_some(time)
 }
 
@@ -79,6 +81,11 @@ mod tests {
         assert_eq!(from_epoch(5_753_713_823_618_609_594, event), None);
         assert_eq!(from_epoch(2_509_608_394_576_000_000, event), None);
         assert_eq!(from_epoch(23, event), None);
-        assert_eq!(from_epoch(1_775_392_982_926_275_002, event).map(moment).as_deref(), Some("2026-04-05 12:43:02 UTC"));
+        assert_eq!(
+            from_epoch(1_775_392_982_926_275_002, event)
+                .map(moment)
+                .as_deref(),
+            Some("2026-04-05 12:43:02 UTC")
+        );
     }
 }
