@@ -45,6 +45,6 @@ pub struct Report {
     pub lead: String,
     /// The severity of the incident.
     pub severity: Priority,
-    /// The whole document, in CommonMark with GFM tables. It begins with a level-1 heading.
+    /// The whole document, in `CommonMark` with GFM tables. It begins with a level-1 heading.
     pub markdown: String,
 }

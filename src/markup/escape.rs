@@ -1,6 +1,6 @@
 //! Markdown encoders, one per position. Each makes the value visible first and escapes it after.
 //!
-//! The output parses as one literal text in CommonMark with GFM tables, whatever the value is: the
+//! The output parses as one literal text in `CommonMark` with GFM tables, whatever the value is: the
 //! structure around the slot stays what the template wrote.
 
 use std::borrow::Cow;
@@ -89,7 +89,8 @@ fn fence_span(value: &str) -> String {
     let fence = "`".repeat(longest_run(value, '`') + 1);
     let ends = |c| value.starts_with(c) || value.ends_with(c);
     // CommonMark takes one blank off each end when both ends have one and something else is there.
-    let stripped = value.starts_with(' ') && value.ends_with(' ') && value.trim_matches(' ') != "";
+    let stripped =
+        value.starts_with(' ') && value.ends_with(' ') && !value.trim_matches(' ').is_empty();
     let pad = if ends('`') || stripped { " " } else { "" };
     format!("{fence}{pad}{value}{pad}{fence}")
 }

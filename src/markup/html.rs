@@ -1,5 +1,6 @@
 //! A report as HTML: escaped where it is written, and sanitised last by ammonia.
 
+use std::fmt::{self, Write as _};
 use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
@@ -152,17 +153,23 @@ impl Writer {
         fits
     }
 
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        self.out
+            .write_fmt(text)
+            .expect("writing to a String cannot fail");
+    }
+
     fn open(&mut self, element: &str) {
         let style = style(element);
         if self.styled && !style.is_empty() {
-            self.out.push_str(&format!("<{element} style=\"{style}\">"));
+            self.put(format_args!("<{element} style=\"{style}\">"));
         } else {
-            self.out.push_str(&format!("<{element}>"));
+            self.put(format_args!("<{element}>"));
         }
     }
 
     fn close(&mut self, element: &str) {
-        self.out.push_str(&format!("</{element}>"));
+        self.put(format_args!("</{element}>"));
     }
 
     fn blocks(&mut self, blocks: &[Block]) {
@@ -174,7 +181,7 @@ impl Writer {
     fn block(&mut self, block: &Block) {
         match block {
             Block::Heading { level, content } => {
-                self.element(&format!("h{}", (*level).clamp(1, 6)), content)
+                self.element(&format!("h{}", (*level).clamp(1, 6)), content);
             }
             Block::Paragraph(content) => self.element("p", content),
             Block::List { start, items } => self.list(*start, items),
@@ -203,7 +210,7 @@ impl Writer {
     fn list(&mut self, start: Option<u64>, items: &[Vec<Block>]) {
         let element = if start.is_some() { "ol" } else { "ul" };
         match start {
-            Some(number) if number != 1 => self.out.push_str(&format!("<ol start=\"{number}\">")),
+            Some(number) if number != 1 => self.put(format_args!("<ol start=\"{number}\">")),
             _ => self.open(element),
         }
         for item in items {
@@ -261,8 +268,7 @@ impl Writer {
         self.open("pre");
         match language {
             Some(language @ ("yaml" | "bash" | "text")) => {
-                self.out
-                    .push_str(&format!("<code class=\"language-{language}\">"));
+                self.put(format_args!("<code class=\"language-{language}\">"));
             }
             _ => self.out.push_str("<code>"),
         }
@@ -286,7 +292,7 @@ impl Writer {
                 Inline::Emphasis(inner) => self.wrap("em", inner),
                 Inline::Strike(inner) => self.wrap("s", inner),
                 Inline::Link { url, content } => {
-                    self.out.push_str(&format!("<a href=\"{}\">", escape(url)));
+                    self.put(format_args!("<a href=\"{}\">", escape(url)));
                     self.inlines(content);
                     self.close("a");
                 }

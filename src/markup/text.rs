@@ -71,15 +71,12 @@ fn write_block(out: &mut String, block: &Block, indent: usize) {
 fn list_item(out: &mut String, bullet: &str, item: &[Block], indent: usize) {
     let pad = " ".repeat(indent);
     let hanging = " ".repeat(indent + bullet.len());
-    let rest = match item.split_first() {
-        Some((Block::Paragraph(content), rest)) => {
-            wrap(out, content, &format!("{pad}{bullet}"), &hanging);
-            rest
-        }
-        _ => {
-            push_line(out, &pad, bullet.trim_end());
-            item
-        }
+    let rest = if let Some((Block::Paragraph(content), rest)) = item.split_first() {
+        wrap(out, content, &format!("{pad}{bullet}"), &hanging);
+        rest
+    } else {
+        push_line(out, &pad, bullet.trim_end());
+        item
     };
     for block in rest {
         write_block(out, block, indent + bullet.len());
@@ -166,7 +163,7 @@ impl Wrapped<'_> {
                     self.word.push('`');
                 }
                 Inline::Strong(inner) | Inline::Emphasis(inner) | Inline::Strike(inner) => {
-                    self.inlines(inner)
+                    self.inlines(inner);
                 }
                 Inline::Link { url, content } => {
                     let shown = plain(content);

@@ -6,6 +6,7 @@ mod action;
 mod api;
 mod health;
 mod judgement;
+mod labels;
 mod place;
 mod rows;
 
@@ -139,8 +140,8 @@ pub(super) fn build(view: &View<'_>) -> Value {
             Origin::Cloud => "cloud",
             Origin::Internal => "internal",
         }),
-        mitre => phrase(mitre(alert)),
-        compliance => phrase(compliance(view.event)),
+        mitre => phrase(labels::mitre(alert)),
+        compliance => phrase(labels::compliance(view.event)),
         place => phrase(place.phrase.clone()),
         when => phrase(when(view)),
         count => view.subject.incident.count,
@@ -193,7 +194,7 @@ pub(super) fn title(view: &View<'_>) -> Phrase {
     let label = |name: &&str| incident.labels.iter().find(|(label, _)| label == name);
     let shared = ["k8s.ns.name", "container.image.repository", "hostname"]
         .iter()
-        .filter_map(|name| label(name));
+        .filter_map(label);
     let shared = shared
         .take(2)
         .map(|(_, value)| Phrase::new().name(value.raw()));
@@ -246,87 +247,6 @@ fn incident_url(view: &View<'_>) -> Option<String> {
     Some(format!("{base}/incidents/{}", view.subject.incident.uid))
 }
 
-fn mitre(alert: &Alert) -> Phrase {
-    // Tags are free text; only what has the form of an ATT&CK name or number is one.
-    let is_id = |text: &str| {
-        let digits = text.strip_prefix("TA").or_else(|| text.strip_prefix('T'));
-        digits.is_some_and(|digits| {
-            digits.len() <= 8 && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-        })
-    };
-    let is_name = |text: &str| {
-        text.len() <= 40
-            && text
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || "_-".contains(c))
-    };
-    let id_of = |tactic: &str| {
-        TACTICS
-            .iter()
-            .find(|(name, _)| *name == tactic)
-            .map(|(_, id)| *id)
-    };
-    let names: Vec<_> = alert
-        .tactics
-        .iter()
-        .map(|tactic| tactic.trim_start_matches("mitre_"))
-        .filter(|name| is_name(name))
-        .collect();
-    let tactics = names.iter().map(|tactic| {
-        let words = Phrase::new().name(tactic.replace(['_', '-'], " "));
-        match id_of(tactic) {
-            Some(id) => words.words(format!(" ({id})")),
-            None => words,
-        }
-    });
-    let said = |technique: &str| names.iter().any(|name| id_of(name) == Some(technique));
-    let techniques = alert
-        .techniques
-        .iter()
-        .filter(|technique| is_id(technique) && !said(technique));
-    list(
-        tactics.chain(techniques.map(|technique| Phrase::new().name(technique.as_str()))),
-        ", ",
-    )
-}
-
-/// MITRE ATT&CK's enterprise tactics.
-const TACTICS: [(&str, &str); 14] = [
-    ("reconnaissance", "TA0043"),
-    ("resource_development", "TA0042"),
-    ("initial_access", "TA0001"),
-    ("execution", "TA0002"),
-    ("persistence", "TA0003"),
-    ("privilege_escalation", "TA0004"),
-    ("defense_evasion", "TA0005"),
-    ("credential_access", "TA0006"),
-    ("discovery", "TA0007"),
-    ("lateral_movement", "TA0008"),
-    ("collection", "TA0009"),
-    ("command_and_control", "TA0011"),
-    ("exfiltration", "TA0010"),
-    ("impact", "TA0040"),
-];
-
-fn compliance(event: &Event) -> Phrase {
-    let standards = [
-        "PCI_DSS_",
-        "NIST_800-53_",
-        "NIST_",
-        "CIS_",
-        "SOC2_",
-        "GDPR_",
-        "HIPAA_",
-    ];
-    let is_standard =
-        |tag: &str| tag.len() <= 40 && standards.iter().any(|name| tag.starts_with(name));
-    let known = event.tags.iter().filter(|tag| is_standard(tag.raw()));
-    list(
-        known.map(|tag| Phrase::new().name(tag.raw().replace('_', " "))),
-        ", ",
-    )
-}
-
 /// When and how often: `2026-04-05 12:43:02 UTC, once`.
 fn when(view: &View<'_>) -> Phrase {
     let incident = view.subject.incident;
@@ -334,29 +254,28 @@ fn when(view: &View<'_>) -> Phrase {
         return Phrase::of(format!("{}, once", times::moment(view.event.time)));
     }
     let (first, last) = (incident.first_time, incident.last_time);
+    let times = format!("{} times", incident.count);
     let span = times::between(first, last);
-    let mut words = format!("{} times, ", incident.count);
     if span <= 0 {
-        words.push_str(&format!("all at {}", times::moment(last)));
-        return Phrase::of(words);
+        return Phrase::of(format!("{times}, all at {}", times::moment(last)));
     }
-    let first_text = times::moment(first);
-    let same_day = first.strftime("%F").to_string() == last.strftime("%F").to_string();
-    let last_text = if same_day {
+    let day = |time: jiff::Timestamp| time.strftime("%F").to_string();
+    let last_text = if day(first) == day(last) {
         times::clock(last)
     } else {
         times::moment(last)
     };
-    words.push_str(&format!(
-        "first {first_text}, last {last_text} ({} later",
-        times::duration(span)
-    ));
     let per_minute = i128::from(incident.count) * 60_000_000_000 / span;
-    if per_minute >= 2 && span >= 60_000_000_000 {
-        words.push_str(&format!(", about {per_minute} a minute"));
-    }
-    words.push(')');
-    Phrase::of(words)
+    let rate = if per_minute >= 2 && span >= 60_000_000_000 {
+        format!(", about {per_minute} a minute")
+    } else {
+        String::new()
+    };
+    Phrase::of(format!(
+        "{times}, first {}, last {last_text} ({} later{rate})",
+        times::moment(first),
+        times::duration(span)
+    ))
 }
 
 /// The fields of the event by name, for templates of the site: `fields["proc.name"]`. A missing

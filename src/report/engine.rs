@@ -75,9 +75,9 @@ impl Engine {
         };
         let mut report = render(builtin, subject)?;
         let why = crate::markup::escape::inline(&error.to_string());
-        report.markdown.push_str(&format!(
-            "\nThe site's own template failed, so the built-in one was used: {why}\n"
-        ));
+        let note =
+            format!("\nThe site's own template failed, so the built-in one was used: {why}\n");
+        report.markdown.push_str(&note);
         Ok(report)
     }
 
@@ -93,7 +93,7 @@ fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>,
         .trim_blocks(true)
         .lstrip_blocks(true)
         .build();
-    environment.set_syntax(syntax.map_err(RenderError::template)?);
+    environment.set_syntax(syntax.map_err(|error| RenderError::template(&error))?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_recursion_limit(MAX_DEPTH);
     environment.set_fuel(Some(FUEL));
@@ -104,7 +104,7 @@ fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>,
     for (name, text) in templates {
         environment
             .add_template_owned(name, text)
-            .map_err(RenderError::template)?;
+            .map_err(|error| RenderError::template(&error))?;
     }
     Ok(environment)
 }
@@ -114,11 +114,12 @@ fn render(
     subject: &Subject<'_>,
 ) -> Result<Report, RenderError> {
     let view = View::new(subject);
-    let template = template_of(environment, &view).map_err(RenderError::template)?;
+    let template =
+        template_of(environment, &view).map_err(|error| RenderError::template(&error))?;
     let mut output = Capped(Vec::new());
     template
         .render_captured_to(context::build(&view), &mut output)
-        .map_err(RenderError::template)?;
+        .map_err(|error| RenderError::template(&error))?;
     let markdown = String::from_utf8(output.0).map_err(|_| RenderError::NotText)?;
     Ok(Report {
         title: line(&context::title(&view).plain()),
@@ -200,5 +201,7 @@ impl io::Write for Capped {
     }
 }
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod tests;

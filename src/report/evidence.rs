@@ -30,7 +30,12 @@ pub(super) fn build(view: &View<'_>) -> TemplateValue {
         rows.push_str(&row);
         shown += 1;
     }
-    let tags: Vec<_> = view.event.tags.iter().map(|tag| tag.raw()).collect();
+    let tags: Vec<_> = view
+        .event
+        .tags
+        .iter()
+        .map(super::super::event::Untrusted::raw)
+        .collect();
     let tags = if tags.is_empty() {
         Phrase::new()
     } else {

@@ -14,12 +14,11 @@ fn read(markdown: &str) -> (Vec<String>, Vec<String>) {
     for event in Parser::new_ext(markdown, options) {
         match event {
             Event::Text(text) => {
-                match texts.last_mut().filter(|_| in_text) {
-                    Some(last) => String::push_str(last, &text),
-                    None => {
-                        structure.push("text".to_owned());
-                        texts.push(text.into_string());
-                    }
+                if let Some(last) = texts.last_mut().filter(|_| in_text) {
+                    String::push_str(last, &text);
+                } else {
+                    structure.push("text".to_owned());
+                    texts.push(text.into_string());
                 }
                 in_text = true;
                 continue;

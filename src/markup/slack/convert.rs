@@ -61,7 +61,7 @@ fn push_block(out: &mut Vec<Piece>, block: &Block, indent: usize) {
         Block::Quote(inner) => {
             let text: Vec<_> = inner.iter().map(block_text).collect();
             let mut elements = Elements::default();
-            elements.text(&text.join("\n"), Style::default());
+            elements.text(&text.join("\n"), &Style::default());
             out.push(elements.into_piece("rich_text_quote"));
         }
         Block::Rule => out.push(Piece::Divider),
@@ -75,7 +75,7 @@ fn push_list(out: &mut Vec<Piece>, start: Option<u64>, items: &[Vec<Block>], ind
             _ => (&[][..], item.as_slice()),
         };
         let mut elements = Elements::default();
-        elements.inlines(first, Style::default());
+        elements.inlines(first, &Style::default());
         let chars = elements.chars;
         // One item a list: a long list may then be split over blocks.
         let mut list = json!({
@@ -120,14 +120,14 @@ fn table_row(head: &[Cell], row: &[Cell]) -> Piece {
 
 fn section(content: &[Inline]) -> Piece {
     let mut elements = Elements::default();
-    elements.inlines(content, Style::default());
-    elements.text("\n", Style::default());
+    elements.inlines(content, &Style::default());
+    elements.text("\n", &Style::default());
     elements.into_piece("rich_text_section")
 }
 
 fn preformatted(text: &str) -> Piece {
     let mut elements = Elements::default();
-    elements.push_text(text, MAX_BLOCK, Style::default());
+    elements.push_text(text, MAX_BLOCK, &Style::default());
     elements.into_piece("rich_text_preformatted")
 }
 
@@ -156,26 +156,24 @@ fn block_text(block: &Block) -> String {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Style {
-    bold: bool,
-    italic: bool,
-    strike: bool,
-    code: bool,
-}
+/// The styles in force, by Slack's names.
+#[derive(Clone, Debug, Default)]
+struct Style(Vec<&'static str>);
 
 impl Style {
-    fn insert_into(self, element: &mut Map<String, Value>) {
-        let all = [
-            ("bold", self.bold),
-            ("italic", self.italic),
-            ("strike", self.strike),
-            ("code", self.code),
-        ];
-        let set: Map<_, _> = all
+    fn with(&self, name: &'static str) -> Self {
+        let mut names = self.0.clone();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+        Self(names)
+    }
+
+    fn insert_into(&self, element: &mut Map<String, Value>) {
+        let set: Map<_, _> = self
+            .0
             .iter()
-            .filter(|(_, on)| *on)
-            .map(|(name, _)| ((*name).to_owned(), json!(true)))
+            .map(|name| ((*name).to_owned(), json!(true)))
             .collect();
         if !set.is_empty() {
             element.insert("style".to_owned(), Value::Object(set));
@@ -191,38 +189,14 @@ struct Elements {
 }
 
 impl Elements {
-    fn inlines(&mut self, content: &[Inline], style: Style) {
+    fn inlines(&mut self, content: &[Inline], style: &Style) {
         for part in content {
             match part {
                 Inline::Text(text) => self.text(text, style),
-                Inline::Code(text) => self.text(
-                    text,
-                    Style {
-                        code: true,
-                        ..style
-                    },
-                ),
-                Inline::Strong(inner) => self.inlines(
-                    inner,
-                    Style {
-                        bold: true,
-                        ..style
-                    },
-                ),
-                Inline::Emphasis(inner) => self.inlines(
-                    inner,
-                    Style {
-                        italic: true,
-                        ..style
-                    },
-                ),
-                Inline::Strike(inner) => self.inlines(
-                    inner,
-                    Style {
-                        strike: true,
-                        ..style
-                    },
-                ),
+                Inline::Code(text) => self.text(text, &style.with("code")),
+                Inline::Strong(inner) => self.inlines(inner, &style.with("bold")),
+                Inline::Emphasis(inner) => self.inlines(inner, &style.with("italic")),
+                Inline::Strike(inner) => self.inlines(inner, &style.with("strike")),
                 Inline::Link { url, content } => self.link(url, &plain(content), style),
                 Inline::Break => self.text("\n", style),
             }
@@ -234,11 +208,11 @@ impl Elements {
     }
 
     /// A part of a line gets at most half of what is left, so that the rest of the line is seen.
-    fn text(&mut self, text: &str, style: Style) {
+    fn text(&mut self, text: &str, style: &Style) {
         self.push_text(text, (self.room() / 2).max(1), style);
     }
 
-    fn push_text(&mut self, text: &str, max: usize, style: Style) {
+    fn push_text(&mut self, text: &str, max: usize, style: &Style) {
         let text = truncate(text, max.min(self.room()));
         // Slack refuses an element without text.
         if text.is_empty() {
@@ -252,7 +226,7 @@ impl Elements {
         self.values.push(Value::Object(element));
     }
 
-    fn link(&mut self, url: &str, text: &str, style: Style) {
+    fn link(&mut self, url: &str, text: &str, style: &Style) {
         let chars = url.chars().count() + text.chars().count();
         if chars > self.room() {
             return self.text(text, style);
@@ -268,7 +242,7 @@ impl Elements {
 
     fn into_values(mut self) -> Vec<Value> {
         if self.values.is_empty() {
-            self.text(" ", Style::default());
+            self.text(" ", &Style::default());
         }
         self.values
     }

@@ -67,9 +67,10 @@ pub(super) fn kubernetes_sentence(view: &View<'_>) -> Phrase {
         Phrase::of(" asked to ").then(verb)
     };
     let target = target(view);
-    let target = match target.is_empty() {
-        true => view.value("ka.uri"),
-        false => target,
+    let target = if target.is_empty() {
+        view.value("ka.uri")
+    } else {
+        target
     };
     actor
         .then(verb)
@@ -154,9 +155,10 @@ pub(super) fn cloud_sentence(view: &View<'_>) -> Phrase {
 
 impl View<'_> {
     fn value_of_message(&self) -> Phrase {
-        self.message()
-            .map(Phrase::of_value)
-            .unwrap_or_else(|| Phrase::new().name(self.event.rule.raw()))
+        self.message().map_or_else(
+            || Phrase::new().name(self.event.rule.raw()),
+            Phrase::of_value,
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use super::View;
 use crate::report::phrase::{Phrase, list};
 
 fn number(view: &View<'_>, field: &str) -> Option<i64> {
-    view.fields.get(field).and_then(|value| value.as_i64())
+    view.fields.get(field).and_then(crate::event::Value::as_i64)
 }
 
 fn percent(part: i64, whole: i64) -> Option<String> {

@@ -94,12 +94,16 @@ fn inferred(view: &View<'_>) -> Vec<Phrase> {
             "a terminal was attached, so a person was most likely typing",
         ));
     }
-    if let Some(uid) = people::login(view.fields).filter(|uid| *uid != 0) {
-        if view.fields.get("user.uid").and_then(|value| value.as_i64()) == Some(0) {
-            said.push(Phrase::of(format!(
-                "someone logged in as uid {uid} and then became root"
-            )));
-        }
+    if let Some(uid) = people::login(view.fields).filter(|uid| *uid != 0)
+        && view
+            .fields
+            .get("user.uid")
+            .and_then(crate::event::Value::as_i64)
+            == Some(0)
+    {
+        said.push(Phrase::of(format!(
+            "someone logged in as uid {uid} and then became root"
+        )));
     }
     let sensitive = view
         .text("fd.name")
@@ -115,7 +119,7 @@ fn inferred(view: &View<'_>) -> Vec<Phrase> {
     let started = view
         .fields
         .get("container.start_ts")
-        .and_then(|value| value.as_i64());
+        .and_then(crate::event::Value::as_i64);
     if let Some(start) = started.and_then(|time| times::from_epoch(time, event)) {
         let age = times::between(start, event);
         if (0..60_000_000_000).contains(&age) {

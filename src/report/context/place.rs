@@ -31,9 +31,10 @@ impl Place {
             Origin::Kubernetes => {
                 let namespace = view.value("ka.target.namespace");
                 let what = Phrase::of("the Kubernetes API");
-                let phrase = match namespace.is_empty() {
-                    true => what,
-                    false => what.words(", namespace ").then(namespace),
+                let phrase = if namespace.is_empty() {
+                    what
+                } else {
+                    what.words(", namespace ").then(namespace)
                 };
                 Self {
                     phrase: phrase.join(", ", sensor(view)),
@@ -143,7 +144,7 @@ impl Place {
         let pid = view
             .fields
             .get("proc.pid")
-            .and_then(|value| value.as_i64())
+            .and_then(crate::event::Value::as_i64)
             .filter(|pid| (2..=4_194_304).contains(pid));
         let server = view
             .text("fd.name")

@@ -71,7 +71,10 @@ fn process(view: &View<'_>) -> Phrase {
     let command = view
         .text("proc.cmdline")
         .filter(|command| Some(command.trim()) != name.as_deref());
-    let pid = view.fields.get("proc.pid").and_then(|value| value.as_i64());
+    let pid = view
+        .fields
+        .get("proc.pid")
+        .and_then(crate::event::Value::as_i64);
     said.join(
         ", command ",
         command.map(Phrase::of_value).unwrap_or_default(),
@@ -146,7 +149,7 @@ fn file(view: &View<'_>) -> Phrase {
 
 /// When the program's file was written, against the time it ran.
 fn program_times(view: &View<'_>) -> Phrase {
-    let time = |field: &str| view.fields.get(field).and_then(|value| value.as_i64());
+    let time = |field: &str| view.fields.get(field).and_then(crate::event::Value::as_i64);
     let event = view.event.time;
     let changed = time("proc.exe_ino.ctime").and_then(|time| times::from_epoch(time, event));
     let said = changed.map(|changed| {
@@ -208,7 +211,7 @@ fn container(view: &View<'_>, place: &Place) -> Phrase {
     let started = view
         .fields
         .get("container.start_ts")
-        .and_then(|value| value.as_i64());
+        .and_then(crate::event::Value::as_i64);
     let started = started
         .and_then(|time| times::from_epoch(time, view.event.time))
         .map(|start| {

@@ -38,10 +38,10 @@ pub enum RenderError {
 }
 
 impl RenderError {
-    pub(super) fn template(error: minijinja::Error) -> Self {
+    pub(super) fn template(error: &minijinja::Error) -> Self {
         // The innermost template is where the mistake is.
-        let mut innermost = &error;
-        let mut next = std::error::Error::source(&error);
+        let mut innermost = error;
+        let mut next = std::error::Error::source(error);
         while let Some(inner) = next {
             if let Some(inner) = inner.downcast_ref::<minijinja::Error>() {
                 innermost = inner;

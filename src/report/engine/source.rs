@@ -80,7 +80,7 @@ fn walk(
         let name = format!("{prefix}{name}");
         if kind.is_dir() && depth + 1 < MAX_DEPTH {
             walk(&path, &format!("{name}/"), depth + 1, templates)?;
-        } else if kind.is_file() && name.ends_with(".md") {
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "md") {
             if kind.len() > MAX_FILE || templates.len() >= MAX_FILES {
                 return Err(RenderError::TooLarge { path });
             }

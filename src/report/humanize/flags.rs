@@ -103,14 +103,14 @@ pub(in crate::report) fn mode(text: &str) -> Option<Phrase> {
 /// Why a call failed, for the errors that occur in alerts; `None` when it did not fail.
 pub(in crate::report) fn failure(result: &str) -> Option<Phrase> {
     let meaning = match result {
-        "SUCCESS" => return None,
+        // A connection under way is no failure.
+        "SUCCESS" | "EINPROGRESS" => return None,
         "EACCES" => "permission denied",
         "EPERM" => "operation not permitted",
         "ENOENT" => "no such file",
         "EEXIST" => "it exists already",
         "ENOEXEC" => "not an executable format",
         "ECONNREFUSED" => "connection refused",
-        "EINPROGRESS" => return None,
         _ if result.starts_with('E')
             && result
                 .chars()

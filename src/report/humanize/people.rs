@@ -10,7 +10,7 @@ pub(in crate::report) fn user(fields: &Fields) -> Phrase {
 
 /// The user by name and number.
 pub(in crate::report) fn name(fields: &Fields) -> Phrase {
-    let number = fields.get("user.uid").and_then(|value| value.as_i64());
+    let number = fields.get("user.uid").and_then(crate::event::Value::as_i64);
     match (fields.text("user.name"), number) {
         (Some(name), Some(uid)) if name == "root" && uid == 0 => Phrase::of("root (uid 0)"),
         (Some(name), None) if name == "root" => Phrase::of("root"),
@@ -51,7 +51,7 @@ pub(in crate::report) fn pseudo_terminal(fields: &Fields) -> Option<i64> {
 fn terminal(fields: &Fields) -> Phrase {
     match (
         pseudo_terminal(fields),
-        fields.get("proc.tty").and_then(|value| value.as_i64()),
+        fields.get("proc.tty").and_then(crate::event::Value::as_i64),
     ) {
         (Some(number), _) => Phrase::of(format!("terminal pts/{number}")),
         (None, Some(0)) => Phrase::of("no terminal"),
