@@ -19,6 +19,7 @@ use super::phrase::{Phrase, list};
 use super::{Subject, evidence, tuning};
 use crate::classify::{Alert, Category, Nature};
 use crate::event::{Event, Fields};
+pub(super) use place::is_label;
 
 /// The alert that a report describes, with the questions that many facts ask.
 #[derive(Clone, Copy, Debug)]

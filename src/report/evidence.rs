@@ -2,16 +2,18 @@
 
 use minijinja::Value as TemplateValue;
 
-use super::context::{View, ours, phrase};
+use super::context::{Origin, View, ours, phrase};
 use super::phrase::Phrase;
 use crate::event::Value;
-use crate::markup::escape::table_cell;
+use crate::markup::escape::{code_span, table_cell};
 use crate::markup::visible::truncate;
 
 /// Characters of one value.
 const MAX_VALUE: usize = 600;
 /// Characters of one field name.
 const MAX_NAME: usize = 120;
+/// Characters of Falco's message.
+const MAX_MESSAGE: usize = 1_000;
 /// Rows of the table.
 const MAX_ROWS: usize = 200;
 /// Bytes of all rows: an event may be two megabytes long, a report should not.
@@ -41,6 +43,8 @@ pub(super) fn build(view: &View<'_>) -> TemplateValue {
     } else {
         Phrase::of_value(tags.join(", "))
     };
+    let message = view.message().filter(|_| view.origin() != Origin::Internal);
+    let message = message.map(|message| ours(code_span(&truncate(&message, MAX_MESSAGE))));
     let source = &view.event.source;
     minijinja::context! {
         rows => ours(rows),
@@ -50,6 +54,7 @@ pub(super) fn build(view: &View<'_>) -> TemplateValue {
         received => ours(view.alert.received.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()),
         source => phrase(if source.is_missing() { Phrase::new() } else { Phrase::of_value(source.raw()) }),
         tags => phrase(tags),
+        message => message,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use minijinja::Value;
 
-use super::context::{Origin, View, ours, phrase};
+use super::context::{Origin, View, is_label, ours, phrase};
 use super::humanize::files;
 use super::phrase::{Phrase, list};
 use crate::classify::{Alert, Nature};
@@ -64,12 +64,16 @@ pub(super) fn propose(view: &View<'_>) -> Tuning {
         );
     };
     let identity = identity(view);
+    // Without the program or the file it would silence everything that one image or parent does.
+    let narrow = identity
+        .iter()
+        .any(|(field, _)| matches!(*field, "proc.exepath" | "proc.name" | "fd.name"));
     let anchored = identity
         .iter()
         .any(|(field, _)| matches!(*field, "container.image.repository" | "proc.exepath"));
-    if identity.len() < 2 || !anchored {
+    if identity.len() < 2 || !anchored || !narrow {
         return Tuning::None(
-            "No safe exception can be proposed: the event holds too little that stays the same from run to run (image, program, parent). Add these fields to the rule's output first.",
+            "No safe exception can be proposed: too little in the event stays the same from run to run. It needs the image or the program's path, and a program or file outside temporary places.",
         );
     }
     let name = exception_name(&identity);
@@ -119,9 +123,10 @@ fn identity(view: &View<'_>) -> Vec<(&'static str, String)> {
         if hidden { None } else { stable("proc.name") }
     });
     let file = stable("fd.name").filter(|(_, name)| name.starts_with('/'));
+    let namespace = stable("k8s.ns.name").filter(|(_, name)| is_label(name));
     let fields = [
         stable("container.image.repository"),
-        stable("k8s.ns.name"),
+        namespace,
         program,
         stable("proc.pname"),
         file,

@@ -47,10 +47,15 @@ fn process_sentence(view: &View<'_>, place: &Place) -> Phrase {
     if !has_process(view) {
         return Phrase::new();
     }
-    let actor = match (view.text("proc.name"), place::program(view)) {
+    let deed = deed(view);
+    let actor = match (
+        view.text("proc.name").or_else(|| place::program(view)),
+        view.text("proc.cmdline"),
+    ) {
         (Some(name), _) => Phrase::of_value(name),
-        (None, Some(program)) => Phrase::of_value(program),
-        (None, None) => Phrase::of("A process"),
+        // The command stands for the process, unless it is what is told about it.
+        (None, Some(command)) if !deed.raw().contains(&command) => Phrase::of_value(command),
+        (None, _) => Phrase::of("A process"),
     };
     let user = people::name(view.fields);
     let user = if user.is_empty() {
@@ -61,7 +66,7 @@ fn process_sentence(view: &View<'_>, place: &Place) -> Phrase {
     actor
         .then(user)
         .words(" ")
-        .then(deed(view))
+        .then(deed)
         .join(" ", place.short.clone())
         .then(failure(view))
 }

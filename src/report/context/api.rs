@@ -88,7 +88,7 @@ pub(super) fn kubernetes_sentence(view: &View<'_>) -> Phrase {
 /// Resource, subresource, namespace and name of the object.
 fn target(view: &View<'_>) -> Phrase {
     let Some(resource) = view.text("ka.target.resource") else {
-        return labelled("the object ", view.value("ka.target.name"));
+        return view.value("ka.target.name");
     };
     let resource = match view.text("ka.target.subresource") {
         Some(sub) => format!("{resource}/{sub}"),

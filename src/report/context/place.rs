@@ -123,7 +123,7 @@ impl Place {
         };
         let mut phrase = list(parts, ", ").join(", ", sensor(view));
         if phrase.is_empty() {
-            phrase = Phrase::of("not in the event: no container, pod or host name");
+            phrase = Phrase::of("unknown: the event names no container, pod or host");
         }
         Self {
             phrase,
@@ -205,7 +205,7 @@ fn is_container_id(id: &str) -> bool {
 }
 
 /// A label of RFC 1123.
-fn is_label(name: &str) -> bool {
+pub(in crate::report) fn is_label(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&name.len())
         && name.chars().all(inner)

@@ -68,7 +68,7 @@ fn what_changes_or_cannot_be_matched_is_left_out() {
     let long = "x".repeat(256);
     for fields in [
         json!({"container.id": "3f1c0a9b7d52", "proc.pid": 7, "proc.pname": "sh"}),
-        json!({"container.image.repository": "a", "proc.exepath": "/tmp/x"}),
+        json!({"container.image.repository": "a", "proc.exepath": "/tmp/x", "proc.pname": "sh"}),
         json!({"container.image.repository": long, "proc.exepath": "/bin/sh"}),
         json!({"container.image.repository": "a\\", "proc.exepath": "/bin/sh"}),
         json!({"container.image.repository": "", "proc.exepath": "/bin/sh", "proc.pname": null}),
