@@ -4,6 +4,11 @@
 //! (`types/types.go`). All text in an event is written by whoever runs the monitored process.
 
 mod decode;
+mod envelope;
+mod repair;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -14,7 +19,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use decode::{DecodeError, Sender, decode, split};
+pub use decode::{DecodeError, MAX_DEPTH, Sender, decode, split};
+pub use scan::ScanError;
 
 /// Position of an event in the inbox; events are numbered in the order they were acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

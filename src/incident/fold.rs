@@ -1,5 +1,6 @@
 //! Folding a batch of alerts into their incidents.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub struct Group<'a> {
     /// The route they reached.
     pub route: &'a Route,
     /// The fields they share, with their values.
-    pub labels: Vec<(String, Option<String>)>,
+    pub labels: Vec<(&'a str, Option<Cow<'a, str>>)>,
     /// The alerts; never empty.
     pub alerts: Vec<&'a Alert>,
 }
@@ -57,7 +58,7 @@ pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> V
             &route.id,
             labels
                 .iter()
-                .map(|(name, value)| (name.as_str(), value.as_deref())),
+                .map(|(name, value)| (*name, value.as_deref())),
         );
         if let Some(group) = positions
             .get(&key)
@@ -129,7 +130,7 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         labels: group
             .labels
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), Untrusted::new(value.as_ref()?))))
+            .filter_map(|(name, value)| Some(((*name).to_owned(), Untrusted::new(value.as_deref()?))))
             .collect(),
         count: 0,
         first_received: first.received,
