@@ -65,6 +65,20 @@ impl Expr {
         leaves
     }
 
+    /// How deep parentheses and `not` are nested in the printed form. It may be deeper than the
+    /// source, which needs no parentheses around `and` within `or`.
+    pub(super) fn printed_depth(&self) -> usize {
+        let within = |part: &Self| match part {
+            Self::And(_) | Self::Or(_) => 1 + part.printed_depth(),
+            part => part.printed_depth(),
+        };
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(within).max().unwrap_or(0),
+            Self::Not(part) => 1 + within(part),
+            Self::Leaf(_) => 0,
+        }
+    }
+
     fn collect<'a>(&'a self, leaves: &mut Vec<&'a Leaf>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {

@@ -14,15 +14,33 @@ pub(super) fn parse(source: &str) -> Result<Expr> {
         depth: 0,
     };
     if source.len() > Condition::MAX_LEN {
-        let message = format!("a condition holds at most {} bytes", Condition::MAX_LEN);
-        return Err(parser.error(0, message));
+        return Err(parser.error(0, too_long()));
     }
     let expr = parser.or()?;
     match parser.scan.rest() {
-        "" => Ok(expr),
-        rest if rest.starts_with(')') => Err(parser.error_here("this `)` has no `(`")),
-        _ => Err(parser.unexpected()),
+        "" => {}
+        rest if rest.starts_with(')') => return Err(parser.error_here("this `)` has no `(`")),
+        _ => return Err(parser.unexpected()),
     }
+    // The canonical form holds more blanks, quotes and parentheses than the source may; it has to
+    // keep the limits too, or what was accepted would not be accepted again.
+    if expr.printed_depth() > Condition::MAX_DEPTH {
+        return Err(parser.error(0, too_deep()));
+    }
+    if expr.to_string().len() > Condition::MAX_LEN {
+        return Err(parser.error(0, too_long()));
+    }
+    Ok(expr)
+}
+
+fn too_long() -> String {
+    let limit = Condition::MAX_LEN;
+    format!("a condition holds at most {limit} bytes; split the route or use `in (...)`")
+}
+
+fn too_deep() -> String {
+    let limit = Condition::MAX_DEPTH;
+    format!("nested deeper than {limit}; split the route or use `in (...)`")
 }
 
 struct Parser<'a> {
@@ -77,9 +95,7 @@ impl Parser<'_> {
     fn deeper(&mut self, at: usize) -> Result<()> {
         self.depth += 1;
         if self.depth > Condition::MAX_DEPTH {
-            let limit = Condition::MAX_DEPTH;
-            let message = format!("nested deeper than {limit}; split the route or use `in (...)`");
-            return Err(self.error(at, message));
+            return Err(self.error(at, too_deep()));
         }
         Ok(())
     }

@@ -220,6 +220,26 @@ fn size_and_depth_are_bounded() {
 }
 
 #[test]
+fn what_is_accepted_at_the_limits_prints_a_form_that_is_accepted_too() {
+    let nested = |n| format!("{}a = 1{}", "a = 1 or b = 2 and (".repeat(n), ")".repeat(n));
+    let wide = |n| vec!["a=1"; n].join(" or ");
+    let mut refused = 0;
+    let sources = (28..=64)
+        .map(nested)
+        .chain([5000, 7000, 8000, 9000].map(wide));
+    for source in sources {
+        match Condition::parse(&source) {
+            Ok(condition) => assert_eq!(
+                Condition::parse(&condition.to_string()).as_ref(),
+                Ok(&condition)
+            ),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "the limits are reached");
+}
+
+#[test]
 fn a_condition_reads_from_a_string_and_names_the_place_of_a_mistake() {
     let condition: Condition = serde_json::from_str(r#""a = 1""#).unwrap();
     assert_eq!(serde_json::to_string(&condition).unwrap(), r#""a = 1""#);
