@@ -1,1 +1,223 @@
-//! app
+//! The composition root: store, pipeline, dispatcher and listeners, started and stopped together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::{Clock, later};
+use crate::config::{Loaded, Resolved, resolve};
+use crate::deliver::{Dispatcher, Setup};
+use crate::http::{Admin, ConnectionLimits, Ingest, Readiness};
+use crate::http::{admin_router, ingest_router, serve, server_config};
+use crate::lifecycle::Shutdown;
+use crate::metrics::Metrics;
+use crate::pipeline::{Pipeline, Rules};
+use crate::store::Store;
+
+/// How often old rows are looked for.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// How long people look at the admin listener's connections before they are idle.
+const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
+    max_connections: 64,
+    header_timeout: Duration::from_secs(30),
+};
+
+/// A service that is ready to run.
+#[derive(Debug)]
+pub struct App {
+    clock: Clock,
+    store: Store,
+    metrics: Metrics,
+    shutdown: Shutdown,
+    retention: Duration,
+    rules: watch::Sender<Arc<Rules>>,
+    setup: watch::Sender<Arc<Setup>>,
+    ingest: (TcpListener, axum::Router, Option<Arc<rustls::ServerConfig>>),
+    limits: ConnectionLimits,
+    admin: TcpListener,
+}
+
+/// Puts a new configuration in place of the running one.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    rules: watch::Sender<Arc<Rules>>,
+    setup: watch::Sender<Arc<Setup>>,
+    metrics: Metrics,
+}
+
+impl Reload {
+    /// Applies a configuration that was resolved, or says why it was not and keeps the old one.
+    pub fn apply(&self, resolved: Result<Resolved>) {
+        match resolved {
+            Ok(resolved) => {
+                self.rules.send_replace(resolved.rules);
+                self.setup.send_replace(resolved.setup);
+                self.metrics.reload("applied");
+                tracing::info!("configuration reloaded; listeners and store need a restart");
+            }
+            Err(error) => {
+                self.metrics.reload("refused");
+                tracing::error!(error = format!("{error:#}"), "configuration refused, the old one stays");
+            }
+        }
+    }
+}
+
+impl App {
+    /// Opens the store and binds the listeners. Nothing is received or sent yet.
+    pub async fn build(loaded: &Loaded, clock: Clock, shutdown: Shutdown) -> Result<Self> {
+        let config = &loaded.config;
+        let resolved = resolve(loaded, &clock)?;
+        for doubt in &resolved.doubts {
+            tracing::warn!(doubt, "configuration");
+        }
+        let tls = config.ingest.tls.as_ref().map(server_config).transpose()?;
+        let store = Store::open(&config.store.path, &clock)?;
+        let metrics = Metrics::default();
+        let readiness = Readiness::new(store.clone(), shutdown.soft().clone());
+        let ingest = Ingest::from_config(
+            &config.ingest,
+            store.clone(),
+            clock.clone(),
+            metrics.clone(),
+            readiness,
+        )?;
+        let bind = async |address: SocketAddr| {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}"))
+        };
+        Ok(Self {
+            retention: config.store.retention.0,
+            rules: watch::Sender::new(resolved.rules),
+            setup: watch::Sender::new(resolved.setup),
+            ingest: (bind(config.listen).await?, ingest_router(ingest), tls),
+            limits: ConnectionLimits {
+                max_connections: config.ingest.max_connections,
+                header_timeout: config.ingest.header_timeout.0,
+            },
+            admin: bind(config.admin).await?,
+            clock,
+            store,
+            metrics,
+            shutdown,
+        })
+    }
+
+    /// Where events are received.
+    pub fn address(&self) -> Result<SocketAddr> {
+        Ok(self.ingest.0.local_addr()?)
+    }
+
+    /// Where people look in.
+    pub fn admin_address(&self) -> Result<SocketAddr> {
+        Ok(self.admin.local_addr()?)
+    }
+
+    /// The store.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// A handle to change the configuration while the service runs.
+    pub fn reload(&self) -> Reload {
+        Reload {
+            rules: self.rules.clone(),
+            setup: self.setup.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// Runs until the shutdown ends. An error means that something failed that a restart may mend:
+    /// the process should exit non-zero.
+    pub async fn run(self) -> Result<()> {
+        let stop = self.shutdown.soft().clone();
+        let pipeline = Pipeline::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.rules.subscribe(),
+            self.metrics.clone(),
+        );
+        let dispatcher = Dispatcher::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.metrics.clone(),
+            self.setup.subscribe(),
+        );
+        let admin = Admin {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            readiness: Readiness::new(self.store.clone(), stop.clone()),
+        };
+        let listeners = TaskTracker::new();
+        let (listener, router, tls) = self.ingest;
+        let metrics = self.metrics.clone();
+        listeners.spawn(serve(listener, router, tls, self.limits, metrics, self.shutdown.clone()));
+        // Counted apart from the events' connections.
+        let uncounted = Metrics::default();
+        let router = admin_router(admin);
+        let shutdown = self.shutdown.clone();
+        listeners.spawn(serve(self.admin, router, None, ADMIN_LIMITS, uncounted, shutdown));
+        listeners.close();
+        let prune = tokio::spawn(prune(self.store.clone(), self.clock.clone(), self.retention));
+        let mut pipeline = tokio::spawn(pipeline.run(stop.clone()));
+        let mut dispatcher = tokio::spawn(dispatcher.run(stop.clone()));
+        let mut failure = self.store.failure();
+        let result = tokio::select! {
+            failed = failure.wait_for(Option::is_some) => Err(match failed {
+                Ok(reason) => anyhow!("the store failed: {}", reason.clone().unwrap_or_default()),
+                Err(_) => anyhow!("the store is gone"),
+            }),
+            ended = &mut pipeline => ended.map_err(Into::into).and_then(|ended| ended.context("the pipeline ended")),
+            ended = &mut dispatcher => ended.map_err(Into::into).and_then(|ended| ended.context("the dispatcher ended")),
+        };
+        let early = !stop.is_cancelled();
+        self.shutdown.begin();
+        // What is still under way has the rest of the drain time.
+        let drained = async {
+            listeners.wait().await;
+            for task in [pipeline, dispatcher] {
+                if !task.is_finished() {
+                    drop(task.await);
+                }
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = self.shutdown.hard().cancelled() => tracing::warn!("not everything could finish in time"),
+        }
+        prune.abort();
+        self.store.close().await;
+        match result {
+            Ok(()) if early => Err(anyhow!("a part of the service ended by itself")),
+            result => result,
+        }
+    }
+}
+
+async fn prune(store: Store, clock: Clock, retention: Duration) {
+    loop {
+        let before = clock
+            .now()
+            .checked_sub(retention)
+            .unwrap_or(jiff::Timestamp::MIN);
+        loop {
+            match store.prune(before).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot delete what is older than the retention time");
+                    break;
+                }
+            }
+        }
+        clock.sleep_until(later(clock.now(), PRUNE_EVERY)).await;
+    }
+}

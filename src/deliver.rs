@@ -4,12 +4,30 @@
 //! sample. Outside the store, delivery is at-least-once, made harmless by a key that stays the same
 //! over retries.
 
+mod client;
+mod console;
+mod dispatcher;
+mod email;
+mod kinds;
+mod slack;
+mod webhook;
+mod worker;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::backoff::Backoff;
+use crate::classify::Classifier;
+use crate::clock::Clock;
 use crate::incident::Incident;
-use crate::report::Report;
+use crate::metrics::Metrics;
+use crate::report::{Engine, Report};
+use crate::store::Store;
+
+pub use dispatcher::Dispatcher;
+pub use kinds::{BuildError, DeliveryConfig, DestinationConfig, KINDS, configure};
 
 /// What a destination is asked to say.
 #[derive(Clone, Debug)]
@@ -67,6 +85,9 @@ pub struct SendError {
     pub verdict: Verdict,
     /// A short reason for people. Never a URL, never a secret.
     pub reason: String,
+    /// What already stands at the destination when the send failed half-way; stored like
+    /// [`Receipt::remote`], so that the next attempt goes on from there.
+    pub remote: Option<String>,
 }
 
 /// What follows from a failed send.
@@ -98,4 +119,39 @@ pub struct Pace {
     pub concurrency: usize,
     /// The least time between the starts of two sends.
     pub interval: Duration,
+}
+
+/// A destination with what the service needs to know about it.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// Its name in the configuration.
+    pub name: String,
+    /// How to reach it.
+    pub destination: Arc<dyn Destination>,
+    /// After how long a delivery that keeps failing is given up.
+    pub max_age: Duration,
+    /// When a failed delivery is tried again.
+    pub retry: Backoff,
+}
+
+/// What deliveries are made with. Replaced as a whole when the configuration changes.
+#[derive(Debug)]
+pub struct Setup {
+    /// The destinations.
+    pub destinations: Vec<Configured>,
+    /// The report templates.
+    pub engine: Engine,
+    /// What events mean.
+    pub classifier: Classifier,
+    /// Where the UI stands, for links in reports.
+    pub public_url: Option<String>,
+}
+
+/// What all workers share.
+#[derive(Clone, Debug)]
+struct Shared {
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    setup: Arc<Setup>,
 }

@@ -1,1 +1,243 @@
-//! metrics
+//! The closed set of metric families. Labels come from closed sets: never a rule, host, pod or user.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Handles of all families. Cheap to clone; every clone counts into the same values.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    /// Requests with events, by what became of them.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Events that were acknowledged.
+    pub received: Counter,
+    /// Bytes of request bodies that were read.
+    pub request_bytes: Counter,
+    /// From the whole body to the answer, in seconds.
+    pub ack_seconds: Histogram,
+    /// Open connections of the event listener.
+    pub connections: Gauge,
+    /// Connections closed at once because there were too many.
+    pub connections_refused: Counter,
+    /// Events that the second step has taken over, by severity and category.
+    pub classified: Family<AlertLabels, Counter>,
+    /// Accepted events that could not be read later.
+    pub undecodable: Counter,
+    /// Attempts to deliver, by destination and outcome.
+    pub attempts: Family<AttemptLabels, Counter>,
+    /// From the receipt of an incident's latest event to its delivery, in seconds.
+    pub delivery_seconds: Family<DestinationLabels, Histogram>,
+    /// Reloads of the configuration, by outcome.
+    pub reloads: Family<ReloadLabels, Counter>,
+    /// Events in the inbox that the second step has not taken over.
+    pub backlog: Gauge,
+    /// 1 while events can be stored.
+    pub writable: Gauge<u64, AtomicU64>,
+}
+
+/// Labels of [`Metrics::requests`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// What became of the request.
+    pub outcome: RequestOutcome,
+}
+
+/// What became of a request with events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum RequestOutcome {
+    /// On disk and acknowledged.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    accepted,
+    /// Not an event; quarantined.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    invalid,
+    /// Over the size limit.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    too_large,
+    /// Without the right credentials.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    unauthorized,
+    /// The store could not take it.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    unavailable,
+    /// The body came too slowly, or not whole.
+    #[expect(non_camel_case_types, reason = "the label's value")]
+    incomplete,
+}
+
+/// Labels of [`Metrics::classified`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AlertLabels {
+    /// Falco's word for the severity, in lower case.
+    pub severity: Word,
+    /// The category's identifier.
+    pub category: Word,
+}
+
+/// Labels of [`Metrics::attempts`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabels {
+    /// The destination's name.
+    pub destination: String,
+    /// `sent`, `retry` or `dead`.
+    pub outcome: Word,
+}
+
+/// Labels of [`Metrics::delivery_seconds`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DestinationLabels {
+    /// The destination's name.
+    pub destination: String,
+}
+
+/// Labels of [`Metrics::reloads`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReloadLabels {
+    /// `applied` or `refused`.
+    pub outcome: Word,
+}
+
+/// A label value that is known when the program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+/// From 0.1 ms to 26 s, doubling every second step.
+const ACK_BUCKETS: [f64; 10] = [0.000_1, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0, 2.0];
+
+/// From one hundredth of a second to an hour.
+const DELIVERY_BUCKETS: [f64; 9] = [0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Arc::default(),
+            requests: Family::default(),
+            received: Counter::default(),
+            request_bytes: Counter::default(),
+            ack_seconds: Histogram::new(ACK_BUCKETS),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            classified: Family::default(),
+            undecodable: Counter::default(),
+            attempts: Family::default(),
+            delivery_seconds: Family::new_with_constructor(|| Histogram::new(DELIVERY_BUCKETS)),
+            reloads: Family::default(),
+            backlog: Gauge::default(),
+            writable: Gauge::default(),
+        };
+        metrics.registry = Arc::new(metrics.register());
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&self) -> Registry {
+        let mut all = Registry::with_prefix("falco_herald");
+        let metrics = &mut all;
+        metrics.register("requests", "Requests with events", self.requests.clone());
+        metrics.register("events_received", "Events acknowledged", self.received.clone());
+        metrics.register_with_unit(
+            "request",
+            "Request bodies read",
+            Unit::Bytes,
+            self.request_bytes.clone(),
+        );
+        metrics.register_with_unit(
+            "ack",
+            "From the whole body to the answer",
+            Unit::Seconds,
+            self.ack_seconds.clone(),
+        );
+        metrics.register("connections", "Open connections", self.connections.clone());
+        metrics.register(
+            "connections_refused",
+            "Connections beyond the limit",
+            self.connections_refused.clone(),
+        );
+        metrics.register("alerts", "Events classified", self.classified.clone());
+        metrics.register(
+            "events_undecodable",
+            "Accepted events that could not be read later",
+            self.undecodable.clone(),
+        );
+        metrics.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
+        metrics.register_with_unit(
+            "delivery",
+            "From receipt to delivery",
+            Unit::Seconds,
+            self.delivery_seconds.clone(),
+        );
+        metrics.register("config_reloads", "Reloads of the configuration", self.reloads.clone());
+        metrics.register("inbox_backlog", "Events not taken over yet", self.backlog.clone());
+        metrics.register("store_writable", "1 while events can be stored", self.writable.clone());
+        all
+    }
+
+    /// Counts a request.
+    pub fn request(&self, outcome: RequestOutcome) {
+        self.requests.get_or_create(&RequestLabels { outcome }).inc();
+    }
+
+    /// Counts an attempt to deliver; `latency` when it arrived.
+    pub fn attempt(&self, destination: &str, outcome: &'static str, latency: Option<Duration>) {
+        let labels = AttemptLabels {
+            destination: destination.to_owned(),
+            outcome: Word(outcome),
+        };
+        self.attempts.get_or_create(&labels).inc();
+        if let Some(latency) = latency {
+            let labels = DestinationLabels {
+                destination: destination.to_owned(),
+            };
+            let seconds = self.delivery_seconds.get_or_create(&labels);
+            seconds.observe(latency.as_secs_f64());
+        }
+    }
+
+    /// Counts a reload of the configuration.
+    pub fn reload(&self, outcome: &'static str) {
+        let labels = ReloadLabels { outcome: Word(outcome) };
+        self.reloads.get_or_create(&labels).inc();
+    }
+
+    /// All values in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exposition_names_every_family_with_the_prefix() {
+        let metrics = Metrics::default();
+        metrics.request(RequestOutcome::accepted);
+        metrics.attempt("soc", "sent", Some(Duration::from_millis(3)));
+        let text = metrics.render();
+        assert!(text.contains("falco_herald_requests_total{outcome=\"accepted\"} 1"), "{text}");
+        assert!(text.contains("falco_herald_delivery_seconds_count{destination=\"soc\"} 1"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+        let families = text.lines().filter(|line| line.starts_with("# TYPE"));
+        assert!(families.clone().all(|line| line.starts_with("# TYPE falco_herald_")));
+        assert_eq!(families.count(), 13);
+    }
+}

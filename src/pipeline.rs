@@ -1,1 +1,208 @@
-//! pipeline
+//! The second step: from the inbox to incidents and open deliveries.
+//!
+//! Events are taken in batches, in order. Each batch is one transaction, so a crash repeats a batch
+//! or does not, but never half of it.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::classify::{Alert, Classifier, Nature};
+use crate::clock::{Clock, later};
+use crate::event::{self, EventId};
+use crate::incident::{self, Folded, GroupKey, Incident, Notify};
+use crate::metrics::{AlertLabels, Metrics, Word};
+use crate::route::{Route, Tree};
+use crate::store::{DestinationStep, IncidentStep, InboxEvent, Step, Store, StoreError};
+
+/// Events taken together at most.
+const BATCH: u32 = 512;
+
+/// While this many answers wait for the disk, the second step waits too.
+const BUSY: usize = 64;
+
+/// How long it waits at a time, and how often in a row: it must not starve either.
+const STEP_BACK: (Duration, u32) = (Duration::from_millis(2), 100);
+
+/// What decides where an alert goes. Replaced as a whole when the configuration changes.
+#[derive(Debug)]
+pub struct Rules {
+    /// What events mean.
+    pub classifier: Classifier,
+    /// Who is told.
+    pub tree: Tree,
+}
+
+/// The second step.
+#[derive(Debug)]
+pub struct Pipeline {
+    store: Store,
+    clock: Clock,
+    rules: watch::Receiver<Arc<Rules>>,
+    metrics: Metrics,
+}
+
+impl Pipeline {
+    /// A pipeline over a store.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        rules: watch::Receiver<Arc<Rules>>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { store, clock, rules, metrics }
+    }
+
+    /// Takes events over until `stop`; then finishes the batch at hand.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut latest = self.store.latest();
+        let mut cursor = self.store.cursor().await?;
+        loop {
+            // Registered before the look at the inbox, so that no event is missed in between.
+            let newest = *latest.borrow_and_update();
+            while cursor < newest && !stop.is_cancelled() {
+                self.step_back(&stop).await;
+                match self.take(cursor).await? {
+                    Some(next) => cursor = next,
+                    None => break,
+                }
+            }
+            tokio::select! {
+                changed = latest.changed() => if changed.is_err() { return Ok(()) },
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes everything over that is in the inbox now. For tests and for the demo.
+    pub async fn drain(&mut self) -> Result<(), StoreError> {
+        let mut cursor = self.store.cursor().await?;
+        while let Some(next) = self.take(cursor).await? {
+            cursor = next;
+        }
+        Ok(())
+    }
+
+    async fn step_back(&self, stop: &CancellationToken) {
+        let (pause, times) = STEP_BACK;
+        for _ in 0..times {
+            if self.store.waiting() < BUSY || stop.is_cancelled() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Takes one batch over; the cursor after it, or `None` when the inbox is empty.
+    async fn take(&mut self, cursor: EventId) -> Result<Option<EventId>, StoreError> {
+        let events = self.store.inbox_after(cursor, BATCH).await?;
+        let Some(last) = events.last().map(|event| event.id) else {
+            return Ok(None);
+        };
+        let rules = Arc::clone(&self.rules.borrow_and_update());
+        let (alerts, undecodable) = classify_all(&rules.classifier, &events);
+        for (id, reason) in &undecodable {
+            tracing::error!(event.id = id.0, reason, "stored event cannot be read; it is kept");
+        }
+        let (reached, unrouted) = route_all(&rules.tree, &alerts);
+        let groups = incident::group(reached);
+        let keys = groups.iter().map(|group| group.key).collect();
+        let mut live: HashMap<GroupKey, Incident> = self
+            .store
+            .incidents_by_key(keys)
+            .await?
+            .into_iter()
+            .map(|incident| (incident.key, incident))
+            .collect();
+        let now = self.clock.now();
+        let incidents: Vec<_> = groups
+            .iter()
+            .filter_map(|group| {
+                let folded = incident::fold(live.remove(&group.key), group, Uuid::now_v7())?;
+                Some(say(folded, group.route, now))
+            })
+            .collect();
+        self.count(&alerts, undecodable.len());
+        let step = Step { cursor: Some(last), events, incidents, unrouted, undecodable };
+        self.store.commit_step(step).await?;
+        Ok(Some(last))
+    }
+}
+
+impl Pipeline {
+    fn count(&self, alerts: &[Alert], undecodable: usize) {
+        for alert in alerts {
+            let labels = AlertLabels {
+                severity: Word(alert.severity.name()),
+                category: Word(alert.category.id()),
+            };
+            self.metrics.classified.get_or_create(&labels).inc();
+        }
+        self.metrics.undecodable.inc_by(undecodable as u64);
+    }
+}
+
+/// Decodes and classifies. A panic costs the event that caused it, not the events behind it.
+fn classify_all(
+    classifier: &Classifier,
+    events: &[InboxEvent],
+) -> (Vec<Alert>, Vec<(EventId, String)>) {
+    let mut alerts = Vec::with_capacity(events.len());
+    let mut undecodable = Vec::new();
+    for stored in events {
+        let classified = catch_unwind(AssertUnwindSafe(|| {
+            event::decode(&stored.body)
+                .map(|event| classifier.classify(stored.id, stored.received, event))
+        }));
+        match classified {
+            Ok(Ok(alert)) => alerts.push(alert),
+            Ok(Err(error)) => undecodable.push((stored.id, error.to_string())),
+            Err(_) => undecodable.push((stored.id, "reading it panicked".to_owned())),
+        }
+    }
+    (alerts, undecodable)
+}
+
+fn route_all<'a>(
+    tree: &'a Tree,
+    alerts: &'a [Alert],
+) -> (Vec<(&'a Alert, &'a Route)>, Vec<EventId>) {
+    let mut reached = Vec::with_capacity(alerts.len());
+    let mut unrouted = Vec::new();
+    for alert in alerts {
+        let routes = tree.matches(alert, alert.nature == Nature::Test);
+        if routes.is_empty() {
+            unrouted.push(alert.id);
+        }
+        reached.extend(routes.into_iter().map(|route| (alert, route)));
+    }
+    (reached, unrouted)
+}
+
+fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
+    let (first_due, interval) = match folded.notify {
+        Notify::First => (later(now, route.timers.group_wait), Some(route.timers.group_interval)),
+        Notify::AtOnce => (now, None),
+        Notify::AfterInterval => (now, Some(route.timers.group_interval)),
+    };
+    IncidentStep {
+        destinations: route
+            .to
+            .iter()
+            .map(|destination| DestinationStep {
+                destination: destination.clone(),
+                first_due,
+                interval,
+            })
+            .collect(),
+        incident: folded.incident,
+        follows: folded.follows,
+        events: folded.events,
+    }
+}

@@ -1,0 +1,144 @@
+//! The HTTP client of the destinations: no redirects, time-outs, capped answers, no URL in errors.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::{Client, Response, redirect};
+
+use super::kinds::BuildError;
+use super::{SendError, Verdict};
+
+/// How much of an answer is read, in bytes.
+const ANSWER: usize = 64 * 1024;
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A client. Redirects are off: a destination's address comes from the configuration alone.
+pub(super) fn client(timeout: Duration) -> Result<Client, BuildError> {
+    // Installed twice is as good as once.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .timeout(timeout)
+        .user_agent(concat!("falco-herald/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|_| BuildError::Setting("the HTTP client cannot start".to_owned()))
+}
+
+/// What is read of an answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Sends a request and reads its answer up to the cap.
+pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
+    let mut response: Response = request.send().await.map_err(|error| failed(&error))?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
+        let room = ANSWER.saturating_sub(body.len());
+        body.extend(chunk.iter().take(room));
+        if body.len() >= ANSWER {
+            break;
+        }
+    }
+    Ok(Answer { status, headers, body })
+}
+
+/// The error of a request that got no answer. reqwest's own text holds the URL, which is a secret.
+fn failed(error: &reqwest::Error) -> SendError {
+    let reason = if error.is_timeout() {
+        "the destination did not answer in time"
+    } else if error.is_connect() {
+        "cannot connect to the destination"
+    } else if error.is_builder() {
+        return SendError::fail("the destination's address is not valid");
+    } else {
+        "the connection to the destination broke"
+    };
+    SendError::retry(reason, None)
+}
+
+/// What follows from a status that is not 2xx.
+pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> SendError {
+    let reason = format!("the destination answered {}", status.as_u16());
+    let again = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        );
+    if again {
+        SendError::retry(reason, retry_after(headers, now))
+    } else {
+        SendError::fail(reason)
+    }
+}
+
+/// `Retry-After` in seconds or as an HTTP date.
+pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+    Duration::try_from(at.duration_since(now)).ok()
+}
+
+impl SendError {
+    /// Trying again may help.
+    pub fn retry(reason: impl Into<String>, after: Option<Duration>) -> Self {
+        Self {
+            verdict: Verdict::Retry { after },
+            reason: reason.into(),
+            remote: None,
+        }
+    }
+
+    /// Trying again cannot help.
+    pub fn fail(reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Fail,
+            reason: reason.into(),
+            remote: None,
+        }
+    }
+
+    /// The same, with what already stands at the destination.
+    #[must_use]
+    pub fn with_remote(mut self, remote: String) -> Self {
+        self.remote = Some(remote);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().unwrap());
+        retry_after(&headers, Timestamp::from_second(784_111_777).unwrap())
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_garbage_is_ignored() {
+        assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(after("Sun, 06 Nov 1994 08:49:27 GMT"), None);
+        assert_eq!(after("soon"), None);
+    }
+
+    #[test]
+    fn only_passing_trouble_is_retried() {
+        for (status, retried) in [(500, true), (429, true), (408, true), (301, false), (404, false)] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = judge(status, &HeaderMap::new(), Timestamp::UNIX_EPOCH);
+            assert_eq!(matches!(error.verdict, Verdict::Retry { .. }), retried, "{status}");
+        }
+    }
+}

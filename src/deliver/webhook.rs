@@ -1,0 +1,235 @@
+//! Webhook: JSON to any HTTP endpoint, signed as Standard Webhooks 1.0 asks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::BoxFuture;
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use reqwest::Client;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::kinds::BuildError;
+use super::{Destination, Notice, Pace, Receipt, SendError, client};
+use crate::clock::Clock;
+use crate::secret::{Secret, SecretKeys};
+
+/// Posts JSON.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    /// Where to post.
+    pub url: Option<Secret>,
+    /// The environment variable that holds the address.
+    pub url_env: Option<String>,
+    /// The file that holds the address.
+    pub url_file: Option<PathBuf>,
+    /// `POST` (default) or `PUT`.
+    pub method: WebhookMethod,
+    /// Headers to send, such as `Authorization`. Treated as secrets.
+    pub headers: BTreeMap<String, Secret>,
+    /// A minijinja template of the body. Every value is inserted as JSON, so write
+    /// `{"title": {{ report.title }}}` without quotes around it. Default: everything.
+    pub body: Option<String>,
+    /// Signs requests (Standard Webhooks): `whsec_` and base64, or any text.
+    pub secret: Option<Secret>,
+    /// The environment variable that holds the signing secret.
+    pub secret_env: Option<String>,
+    /// The file that holds the signing secret.
+    pub secret_file: Option<PathBuf>,
+}
+
+/// The method of a webhook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum WebhookMethod {
+    /// POST.
+    #[default]
+    Post,
+    /// PUT.
+    Put,
+}
+
+#[derive(Debug)]
+pub(super) struct Webhook {
+    client: Client,
+    clock: Clock,
+    url: Secret,
+    method: Method,
+    headers: HeaderMap,
+    template: Option<Environment<'static>>,
+    secret: Option<Secret>,
+}
+
+const TEMPLATE: &str = "body";
+
+/// Steps that a body template may take.
+const FUEL: u64 = 100_000;
+
+impl Webhook {
+    pub(super) fn from_config(
+        config: &WebhookConfig,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
+        let url = SecretKeys {
+            key: "url",
+            value: config.url.as_ref(),
+            env: config.url_env.as_deref(),
+            file: config.url_file.as_deref(),
+        };
+        let secret = SecretKeys {
+            key: "secret",
+            value: config.secret.as_ref(),
+            env: config.secret_env.as_deref(),
+            file: config.secret_file.as_deref(),
+        };
+        let url = url.resolve()?;
+        if !reqwest::Url::parse(url.expose()).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+            let wrong = "webhook: `url` must be an http or https address";
+            return Err(BuildError::Setting(wrong.to_owned()));
+        }
+        Ok(Self {
+            client: client::client(timeout)?,
+            clock,
+            url,
+            method: match config.method {
+                WebhookMethod::Post => Method::POST,
+                WebhookMethod::Put => Method::PUT,
+            },
+            headers: headers(&config.headers)?,
+            template: config.body.clone().map(template).transpose()?,
+            secret: secret.resolve_optional()?,
+        })
+    }
+}
+
+fn headers(config: &BTreeMap<String, Secret>) -> Result<HeaderMap, BuildError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in config {
+        let wrong = || BuildError::Setting(format!("webhook: header `{name}` is not valid"));
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        headers.insert(header, value);
+    }
+    Ok(headers)
+}
+
+/// No filters at all: nothing in reach of a template can turn the JSON escaping off.
+fn template(body: String) -> Result<Environment<'static>, BuildError> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_auto_escape_callback(|_| AutoEscape::Json);
+    environment
+        .add_template_owned(TEMPLATE, body)
+        .map_err(|error| BuildError::Setting(format!("webhook: `body`: {error}")))?;
+    Ok(environment)
+}
+
+impl Webhook {
+    fn request(&self, notice: &Notice, now: &str) -> Result<Vec<u8>, SendError> {
+        let context = context(notice, now);
+        let Some(template) = &self.template else {
+            return Ok(context.to_string().into_bytes());
+        };
+        let rendered = template
+            .get_template(TEMPLATE)
+            .and_then(|template| template.render(minijinja::value::Serde(&context["data"])))
+            .map_err(|error| SendError::fail(format!("the body template failed: {:?}", error.kind())))?;
+        let body: Value = serde_json::from_str(&rendered)
+            .map_err(|_| SendError::fail("the body template did not give JSON"))?;
+        Ok(body.to_string().into_bytes())
+    }
+
+    /// `webhook-id` stays the same over retries: the receiver's key against duplicates.
+    fn sign(&self, key: &str, timestamp: i64, body: &[u8]) -> Option<String> {
+        let secret = self.secret.as_ref()?.expose();
+        let key_bytes = match secret.strip_prefix("whsec_") {
+            Some(encoded) => STANDARD.decode(encoded).unwrap_or_else(|_| secret.into()),
+            None => secret.as_bytes().to_vec(),
+        };
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key_bytes).ok()?;
+        mac.update(format!("{key}.{timestamp}.").as_bytes());
+        mac.update(body);
+        Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+    }
+}
+
+fn context(notice: &Notice, now: &str) -> Value {
+    let (incident, report) = (&notice.incident, &notice.report);
+    let event = String::from_utf8_lossy(&notice.event);
+    let event = serde_json::from_str(&event).unwrap_or_else(|_| json!(event));
+    let labels: serde_json::Map<_, _> = incident
+        .labels
+        .iter()
+        .map(|(name, value)| (name.clone(), json!(value.raw())))
+        .collect();
+    json!({
+        "type": format!("incident.{}", notice.kind.name()),
+        "timestamp": now,
+        "data": {
+            "incident": {
+                "uid": incident.uid,
+                "state": incident.state,
+                "rule": incident.rule.raw(),
+                "category": incident.category,
+                "severity": incident.severity,
+                "count": incident.count,
+                "labels": labels,
+                "first_received": incident.first_received.to_string(),
+                "last_received": incident.last_received.to_string(),
+            },
+            "report": {
+                "title": report.title,
+                "lead": report.lead,
+                "markdown": report.markdown,
+            },
+            "event": event,
+        },
+    })
+}
+
+impl Destination for Webhook {
+    fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let body = self.request(notice, &now.to_string())?;
+            let mut request = self
+                .client
+                .request(self.method.clone(), self.url.expose())
+                .header(CONTENT_TYPE, "application/json")
+                .header("webhook-id", &notice.key)
+                .header("webhook-timestamp", now.as_second());
+            if let Some(signature) = self.sign(&notice.key, now.as_second(), &body) {
+                request = request.header("webhook-signature", signature);
+            }
+            let request = request.headers(self.headers.clone()).body(body);
+            let answer = client::send(request).await?;
+            if answer.status.is_success() {
+                Ok(Receipt {
+                    remote: None,
+                    detail: format!("answered {}", answer.status.as_u16()),
+                })
+            } else {
+                Err(client::judge(answer.status, &answer.headers, now))
+            }
+        })
+    }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            concurrency: 4,
+            interval: Duration::ZERO,
+        }
+    }
+}

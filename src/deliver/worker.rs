@@ -1,0 +1,281 @@
+//! One destination's worker: takes due deliveries, renders, sends, records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Configured, Notice, NoticeKind, Shared, Verdict};
+use crate::clock::later;
+use crate::event::{self, Event};
+use crate::incident::State;
+use crate::markup::escape::inline;
+use crate::markup::visible::{one_line, truncate};
+use crate::report::{Report, Subject};
+use crate::store::{Attempt, Leased, Outcome, StoreError};
+
+/// Above every destination's own time-out: a send that never ends must not hold its place for ever.
+const SEND_LIMIT: Duration = Duration::from_mins(5);
+
+/// Runs until `stop`, then lets what is under way finish.
+pub(super) async fn run(
+    configured: Configured,
+    shared: Shared,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let worker = Arc::new(Worker { configured, shared });
+    let mut sending = JoinSet::new();
+    let mut changed = worker.shared.store.outbox_changed();
+    let mut not_before = worker.shared.clock.now();
+    while !stop.is_cancelled() {
+        changed.borrow_and_update();
+        while let Some(sent) = sending.try_join_next() {
+            ended(sent)?;
+        }
+        let now = worker.shared.clock.now();
+        let free = worker.free(sending.len());
+        let leased = if free > 0 && now >= not_before {
+            worker.lease(now, free).await?
+        } else {
+            Vec::new()
+        };
+        let idle = leased.is_empty();
+        for delivery in leased {
+            not_before = later(now, worker.configured.destination.pace().interval);
+            let worker = Arc::clone(&worker);
+            sending.spawn(async move { worker.attempt(delivery).await });
+        }
+        if !idle && not_before <= now && worker.free(sending.len()) > 0 {
+            continue;
+        }
+        let wake = worker.wake(free > 0, now, not_before).await?;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep_until(&worker.shared, wake) => {}
+            result = changed.changed() => if result.is_err() { break },
+            Some(sent) = sending.join_next() => ended(sent)?,
+        }
+    }
+    while let Some(sent) = sending.join_next().await {
+        ended(sent)?;
+    }
+    Ok(())
+}
+
+fn ended(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), StoreError> {
+    match sent {
+        Ok(result) => result,
+        Err(error) => {
+            // The delivery stays `sending` and is sent again after a restart.
+            tracing::error!(%error, "a delivery ended without a record");
+            Ok(())
+        }
+    }
+}
+
+async fn sleep_until(shared: &Shared, wake: Option<Timestamp>) {
+    match wake {
+        Some(wake) => shared.clock.sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Worker {
+    configured: Configured,
+    shared: Shared,
+}
+
+impl Worker {
+    fn free(&self, under_way: usize) -> usize {
+        let pace = self.configured.destination.pace();
+        // A pace has one send at a time start; without it, all free places fill at once.
+        let free = pace.concurrency.saturating_sub(under_way);
+        if pace.interval.is_zero() { free } else { free.min(1) }
+    }
+
+    async fn lease(&self, now: Timestamp, free: usize) -> Result<Vec<Leased>, StoreError> {
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        self.shared.store.lease(&self.configured.name, now, limit).await
+    }
+
+    /// When to look again, apart from changes of the outbox and ends of sends.
+    async fn wake(
+        &self,
+        has_room: bool,
+        now: Timestamp,
+        not_before: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        if !has_room {
+            return Ok(None);
+        }
+        let due = self.shared.store.next_due(&self.configured.name).await?;
+        Ok(due.map(|due| due.max(not_before).max(now)))
+    }
+
+    async fn attempt(&self, leased: Leased) -> Result<(), StoreError> {
+        let started = self.shared.clock.now();
+        let (notice, report) = match self.notice(&leased, started) {
+            Some(notice) => {
+                let report = notice.report.markdown.clone();
+                (Some(notice), report)
+            }
+            None => (None, String::new()),
+        };
+        let (outcome, detail, remote) = match &notice {
+            Some(notice) => self.send(notice, &leased).await,
+            None => (Outcome::Dead, "its event is not in the store any more".to_owned(), None),
+        };
+        self.log(&leased, outcome, &detail);
+        let finished = self.shared.clock.now();
+        self.count(&leased, outcome, finished);
+        self.shared
+            .store
+            .finish(Attempt {
+                delivery: leased.id,
+                started,
+                finished,
+                outcome,
+                detail,
+                report,
+                remote,
+            })
+            .await
+    }
+
+    fn count(&self, leased: &Leased, outcome: Outcome, finished: Timestamp) {
+        let name = match outcome {
+            Outcome::Sent => "sent",
+            Outcome::Retry(_) => "retry",
+            Outcome::Dead => "dead",
+        };
+        let latency = finished.duration_since(leased.incident.last_received);
+        let latency = (outcome == Outcome::Sent)
+            .then(|| Duration::try_from(latency).unwrap_or_default());
+        let destination = &self.configured.name;
+        self.shared.metrics.attempt(destination, name, latency);
+    }
+
+    async fn send(&self, notice: &Notice, leased: &Leased) -> (Outcome, String, Option<String>) {
+        let send = self.configured.destination.send(notice);
+        match tokio::time::timeout(SEND_LIMIT, send).await {
+            Ok(Ok(receipt)) => (Outcome::Sent, receipt.detail, receipt.remote),
+            Ok(Err(error)) => {
+                let outcome = self.judge(error.verdict, leased);
+                (outcome, error.reason, error.remote)
+            }
+            Err(_) => {
+                let retry = self.judge(Verdict::Retry { after: None }, leased);
+                (retry, "the destination did not answer".to_owned(), None)
+            }
+        }
+    }
+
+    fn judge(&self, verdict: Verdict, leased: &Leased) -> Outcome {
+        let now = self.shared.clock.now();
+        match verdict {
+            Verdict::Fail => Outcome::Dead,
+            Verdict::Retry { .. } if now >= later(leased.created, self.configured.max_age) => {
+                Outcome::Dead
+            }
+            Verdict::Retry { after } => {
+                let attempt = leased.attempts.saturating_add(1);
+                let delay = self.configured.retry.delay(attempt, rand::random(), after);
+                Outcome::Retry(later(now, delay))
+            }
+        }
+    }
+
+    fn notice(&self, leased: &Leased, now: Timestamp) -> Option<Notice> {
+        let latest = decoded(&leased.latest.body)?;
+        let classifier = &self.shared.setup.classifier;
+        let latest = classifier.classify(leased.latest.id, leased.latest.received, latest);
+        let first = decoded(&leased.first.body).map_or_else(
+            || latest.clone(),
+            |first| classifier.classify(leased.first.id, leased.first.received, first),
+        );
+        let subject = Subject {
+            incident: &leased.incident,
+            latest: &latest,
+            first: &first,
+            public_url: self.shared.setup.public_url.as_deref(),
+            now,
+        };
+        Some(Notice {
+            key: format!("{}-{}", leased.incident.uid, leased.id.0),
+            kind: match leased.incident.state {
+                State::Quiet | State::Closed if leased.known => NoticeKind::Close,
+                _ if leased.known => NoticeKind::Update,
+                _ => NoticeKind::Open,
+            },
+            report: self.render(&subject),
+            incident: leased.incident.clone(),
+            event: leased.latest.body.clone(),
+            remote: leased.remote.clone(),
+        })
+    }
+
+    /// A template that fails costs its layout, not the alert.
+    fn render(&self, subject: &Subject<'_>) -> Report {
+        let rendered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.shared.setup.engine.render(subject)
+        }));
+        match rendered {
+            Ok(Ok(report)) => report,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "report template failed, sending a plain report");
+                fallback(subject)
+            }
+            Err(_) => {
+                tracing::error!("report rendering panicked, sending a plain report");
+                fallback(subject)
+            }
+        }
+    }
+
+    fn log(&self, leased: &Leased, outcome: Outcome, detail: &str) {
+        let destination = self.configured.name.as_str();
+        let delivery = leased.id.0;
+        let incident = leased.incident.uid;
+        let attempt = leased.attempts + 1;
+        match outcome {
+            Outcome::Sent => tracing::info!(
+                destination.name = destination, delivery.id = delivery, incident.id = %incident,
+                delivery.attempt = attempt, detail, "delivered"
+            ),
+            Outcome::Retry(at) => tracing::warn!(
+                destination.name = destination, delivery.id = delivery, incident.id = %incident,
+                delivery.attempt = attempt, reason = detail, retry_at = %at, "delivery failed, will be retried"
+            ),
+            Outcome::Dead => tracing::error!(
+                destination.name = destination, delivery.id = delivery, incident.id = %incident,
+                delivery.attempt = attempt, reason = detail,
+                "delivery given up; see `falco-herald deliveries list`"
+            ),
+        }
+    }
+}
+
+fn decoded(body: &[u8]) -> Option<Event> {
+    event::decode(body).ok()
+}
+
+/// The plainest report that says what happened, when no template can.
+fn fallback(subject: &Subject<'_>) -> Report {
+    let rule = one_line(subject.incident.rule.raw()).into_owned();
+    let lead = format!(
+        "{} events of this rule, the latest received {} UTC.",
+        subject.incident.count,
+        subject.incident.last_received.strftime("%Y-%m-%d %H:%M:%S")
+    );
+    Report {
+        markdown: format!(
+            "# Falco alert: {}\n\n{lead} The report template failed; the event is stored as posted.\n",
+            inline(&rule)
+        ),
+        title: truncate(&rule, 200).into_owned(),
+        lead,
+        severity: subject.incident.severity,
+    }
+}

@@ -13,7 +13,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 use super::condition::{Condition, Record};
 
@@ -66,13 +65,6 @@ pub struct Route {
     pub test: bool,
     /// Which alerts it takes; `None` takes all that reach it.
     pub when: Option<Condition>,
-}
-
-impl Route {
-    /// stub
-    pub fn group_values(&self, _record: &dyn Record) -> Vec<(String, Option<String>)> {
-        Vec::new()
-    }
 }
 
 /// A route that an alert reached.

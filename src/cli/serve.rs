@@ -1,0 +1,92 @@
+//! `serve`: the service, with reload on SIGHUP and on change.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::ConfigFile;
+use crate::app::{App, Reload};
+use crate::clock::Clock;
+use crate::config::{Loaded, resolve};
+use crate::lifecycle::{Shutdown, on_hangup};
+
+/// How often configuration and templates are looked at. Watching single files misses the symlink
+/// swaps by which Kubernetes updates a ConfigMap.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(file: ConfigFile) -> Result<()> {
+    let shutdown = Shutdown::new();
+    let signals = tokio::spawn(shutdown.clone().on_signals());
+    let loaded = file.load()?;
+    let app = App::build(&loaded, Clock::system(), shutdown.clone()).await?;
+    tracing::info!(
+        events = %app.address()?,
+        admin = %app.admin_address()?,
+        store = %loaded.config.store.path.display(),
+        "listening"
+    );
+    let reload = app.reload();
+    let hangup = tokio::spawn({
+        let (file, reload, stop) = (file.clone(), reload.clone(), shutdown.soft().clone());
+        on_hangup(stop, move || {
+            apply(&file, &reload);
+            std::future::ready(())
+        })
+    });
+    let watch = tokio::spawn(watch(file, loaded, reload));
+    let result = app.run().await;
+    for task in [signals, hangup] {
+        task.abort();
+    }
+    watch.abort();
+    result
+}
+
+fn apply(file: &ConfigFile, reload: &Reload) {
+    let resolved = file
+        .load()
+        .and_then(|loaded| Ok(resolve(&loaded, &Clock::system())?));
+    reload.apply(resolved);
+}
+
+async fn watch(file: ConfigFile, loaded: Loaded, reload: Reload) {
+    let templates = loaded.config.templates.clone();
+    if file.path().is_none() && templates.is_none() {
+        return;
+    }
+    let look = || digest(file.path(), templates.as_deref());
+    let mut seen = look();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let now = look();
+        if now != seen {
+            seen = now;
+            apply(&file, &reload);
+        }
+    }
+}
+
+/// Changes when the configuration or a template does; only compared within this process.
+fn digest(config: Option<&Path>, templates: Option<&Path>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in config.into_iter().chain(templates) {
+        digest_path(path, &mut hasher, 4);
+    }
+    hasher.finish()
+}
+
+fn digest_path(path: &Path, hasher: &mut DefaultHasher, depth: u32) {
+    path.hash(hasher);
+    if path.is_dir() && depth > 0 {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            digest_path(&path, hasher, depth - 1);
+        }
+    } else if let Ok(content) = std::fs::read(path) {
+        content.hash(hasher);
+    }
+}

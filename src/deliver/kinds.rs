@@ -1,0 +1,123 @@
+//! The kinds of destinations: the one table that knows them all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::console::{Console, ConsoleConfig};
+use super::email::{Email, EmailConfig};
+use super::slack::{Slack, SlackConfig};
+use super::webhook::{Webhook, WebhookConfig};
+use super::{Configured, Destination};
+use crate::backoff::{Backoff, InvalidBackoff};
+use crate::clock::Clock;
+use crate::secret::SecretError;
+use crate::units::Span;
+
+/// One entry of `destinations`: exactly one kind, and how it is delivered to.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DestinationConfig {
+    /// Prints reports on standard output.
+    pub console: Option<ConsoleConfig>,
+    /// Posts to a Slack channel, by bot token (one thread an incident) or incoming webhook.
+    pub slack: Option<SlackConfig>,
+    /// Sends mail, one thread an incident.
+    pub email: Option<EmailConfig>,
+    /// Posts JSON: the way to any other system.
+    pub webhook: Option<WebhookConfig>,
+    /// Retries and age limit.
+    pub delivery: DeliveryConfig,
+}
+
+impl DestinationConfig {
+    /// The destination of a site that configures none.
+    pub fn console() -> Self {
+        Self {
+            console: Some(ConsoleConfig::default()),
+            ..Self::default()
+        }
+    }
+}
+
+/// How a destination is delivered to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliveryConfig {
+    /// How long one request may take.
+    pub timeout: Span,
+    /// After how long a delivery that keeps failing is given up and becomes a dead letter.
+    pub max_age: Span,
+    /// The first delay after a failure; it doubles from there.
+    pub retry_initial: Span,
+    /// The longest delay between two attempts.
+    pub retry_max: Span,
+}
+
+impl Default for DeliveryConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Span(Duration::from_secs(30)),
+            max_age: Span(Duration::from_hours(24)),
+            retry_initial: Span(Duration::from_secs(2)),
+            retry_max: Span(Duration::from_mins(10)),
+        }
+    }
+}
+
+/// Why a destination is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// No kind or more than one.
+    #[error("set exactly one of {}", names())]
+    Kind,
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The retry delays make no schedule.
+    #[error(transparent)]
+    Backoff(#[from] InvalidBackoff),
+    /// A setting makes no sense.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// The kinds with a line about each.
+pub const KINDS: [(&str, &str); 4] = [
+    ("console", "prints reports on standard output"),
+    ("slack", "Slack, by bot token or incoming webhook"),
+    ("email", "SMTP with STARTTLS or implicit TLS"),
+    ("webhook", "JSON to any HTTP endpoint, signed"),
+];
+
+fn names() -> String {
+    KINDS.map(|(name, _)| name).join(", ")
+}
+
+/// Makes a destination from its entry.
+pub fn configure(
+    name: &str,
+    config: &DestinationConfig,
+    clock: &Clock,
+) -> Result<Configured, BuildError> {
+    let delivery = &config.delivery;
+    let timeout = delivery.timeout.0;
+    let kinds = (&config.console, &config.slack, &config.email, &config.webhook);
+    let destination: Arc<dyn Destination> = match kinds {
+        (Some(console), None, None, None) => Arc::new(Console::new(console)),
+        (None, Some(slack), None, None) => Arc::new(Slack::from_config(slack, timeout)?),
+        (None, None, Some(email), None) => Arc::new(Email::from_config(email, timeout)?),
+        (None, None, None, Some(webhook)) => {
+            Arc::new(Webhook::from_config(webhook, timeout, clock.clone())?)
+        }
+        _ => return Err(BuildError::Kind),
+    };
+    Ok(Configured {
+        name: name.to_owned(),
+        destination,
+        max_age: delivery.max_age.0,
+        retry: Backoff::try_new(delivery.retry_initial.0, delivery.retry_max.0)?,
+    })
+}

@@ -1,0 +1,202 @@
+//! The other listener: metrics, health and the JSON API.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::health::{self, Readiness};
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::store::{DeliveryId, DeliveryState, Store, StoreError};
+
+/// Rows listed when the request does not say how many.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// Rows listed at most.
+const MAX_LIMIT: u32 = 1_000;
+
+/// Characters of a refused body that are listed.
+const BODY_SHOWN: usize = 4_096;
+
+/// What the admin listener works with.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    /// What `/readyz` says.
+    pub readiness: Readiness,
+}
+
+/// The routes of the admin listener.
+pub fn router(admin: Admin) -> Router {
+    let readyz = |State(admin): State<Admin>| async move { health::readyz(&admin.readiness) };
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/quarantine", get(quarantine))
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/fates", get(fates))
+        .route("/api/v1/deliveries", get(deliveries))
+        .route("/api/v1/deliveries/{id}/retry", post(retry))
+        .route("/api/v1/deliveries/{id}/discard", post(discard))
+        .with_state(admin)
+}
+
+async fn index() -> &'static str {
+    "falco-herald\n\n/metrics\n/healthz\n/readyz\n/api/v1/incidents\n/api/v1/deliveries\n\
+     /api/v1/fates\n/api/v1/quarantine\n"
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    admin.metrics.writable.set(u64::from(admin.store.is_writable()));
+    if let Ok(cursor) = admin.store.cursor().await {
+        let latest = *admin.store.latest().borrow();
+        admin.metrics.backlog.set(latest.0.saturating_sub(cursor.0));
+    }
+    ([(CONTENT_TYPE, OPEN_METRICS)], admin.metrics.render()).into_response()
+}
+
+/// How much to list.
+#[derive(Debug, Deserialize)]
+struct Listing {
+    limit: Option<u32>,
+    state: Option<String>,
+}
+
+impl Listing {
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
+    }
+}
+
+/// An error of the store as an answer.
+struct Unavailable(StoreError);
+
+impl From<StoreError> for Unavailable {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Unavailable {
+    fn into_response(self) -> Response {
+        let answer = Json(json!({ "error": self.0.to_string() }));
+        (StatusCode::SERVICE_UNAVAILABLE, answer).into_response()
+    }
+}
+
+async fn quarantine(
+    State(admin): State<Admin>,
+    Query(listing): Query<Listing>,
+) -> Result<Response, Unavailable> {
+    let rows = admin.store.quarantined(listing.limit()).await?;
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| {
+            let body = String::from_utf8_lossy(&row.refused.body);
+            json!({
+                "id": row.id,
+                "received": row.refused.received.to_string(),
+                "reason": row.refused.reason,
+                "size": row.refused.size,
+                "body": body.chars().take(BODY_SHOWN).collect::<String>(),
+            })
+        })
+        .collect();
+    Ok(Json(rows).into_response())
+}
+
+async fn incidents(
+    State(admin): State<Admin>,
+    Query(listing): Query<Listing>,
+) -> Result<Response, Unavailable> {
+    let incidents = admin.store.incidents(listing.limit()).await?;
+    let incidents: Vec<_> = incidents
+        .into_iter()
+        .map(|incident| {
+            let labels: serde_json::Map<_, _> = incident
+                .labels
+                .iter()
+                .map(|(name, value)| (name.clone(), value.raw().into()))
+                .collect();
+            json!({
+                "uid": incident.uid,
+                "route": incident.route,
+                "state": incident.state,
+                "rule": incident.rule.raw(),
+                "category": incident.category,
+                "severity": incident.severity,
+                "labels": labels,
+                "count": incident.count,
+                "first_received": incident.first_received.to_string(),
+                "last_received": incident.last_received.to_string(),
+            })
+        })
+        .collect();
+    Ok(Json(incidents).into_response())
+}
+
+async fn fates(State(admin): State<Admin>) -> Result<Response, Unavailable> {
+    let fates = admin.store.fates().await?;
+    let fates: Vec<_> = fates
+        .into_iter()
+        .map(|(destination, fate, events)| {
+            json!({ "destination": destination, "fate": fate, "events": events })
+        })
+        .collect();
+    Ok(Json(fates).into_response())
+}
+
+async fn deliveries(
+    State(admin): State<Admin>,
+    Query(listing): Query<Listing>,
+) -> Result<Response, Unavailable> {
+    let state = match listing.state.as_deref().map(str::parse::<DeliveryState>) {
+        None => None,
+        Some(Ok(state)) => Some(state),
+        Some(Err(error)) => {
+            let answer = Json(json!({ "error": error.to_string() }));
+            return Ok((StatusCode::BAD_REQUEST, answer).into_response());
+        }
+    };
+    let deliveries = admin.store.deliveries(state, listing.limit()).await?;
+    Ok(Json(deliveries).into_response())
+}
+
+async fn retry(
+    State(admin): State<Admin>,
+    Path(id): Path<i64>,
+) -> Result<Response, Unavailable> {
+    let done = admin.store.retry(DeliveryId(id), admin.clock.now()).await?;
+    Ok(changed(done, "there is no dead delivery with this id"))
+}
+
+async fn discard(
+    State(admin): State<Admin>,
+    Path(id): Path<i64>,
+) -> Result<Response, Unavailable> {
+    let done = admin.store.discard(DeliveryId(id), admin.clock.now()).await?;
+    Ok(changed(done, "there is no pending or dead delivery with this id"))
+}
+
+fn changed(done: bool, otherwise: &str) -> Response {
+    if done {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        let answer = Json(json!({ "error": otherwise }));
+        (StatusCode::NOT_FOUND, answer).into_response()
+    }
+}
