@@ -63,7 +63,10 @@ impl Reload {
             }
             Err(error) => {
                 self.metrics.reload("refused");
-                tracing::error!(error = format!("{error:#}"), "configuration refused, the old one stays");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "configuration refused, the old one stays"
+                );
             }
         }
     }
@@ -159,14 +162,32 @@ impl App {
         let listeners = TaskTracker::new();
         let (listener, router, tls) = self.ingest;
         let metrics = self.metrics.clone();
-        listeners.spawn(serve(listener, router, tls, self.limits, metrics, self.shutdown.clone()));
+        listeners.spawn(serve(
+            listener,
+            router,
+            tls,
+            self.limits,
+            metrics,
+            self.shutdown.clone(),
+        ));
         // Counted apart from the events' connections.
         let uncounted = Metrics::default();
         let router = admin_router(admin);
         let shutdown = self.shutdown.clone();
-        listeners.spawn(serve(self.admin, router, None, ADMIN_LIMITS, uncounted, shutdown));
+        listeners.spawn(serve(
+            self.admin,
+            router,
+            None,
+            ADMIN_LIMITS,
+            uncounted,
+            shutdown,
+        ));
         listeners.close();
-        let prune = tokio::spawn(prune(self.store.clone(), self.clock.clone(), self.retention));
+        let prune = tokio::spawn(prune(
+            self.store.clone(),
+            self.clock.clone(),
+            self.retention,
+        ));
         let mut pipeline = tokio::spawn(pipeline.run(stop.clone()));
         let mut dispatcher = tokio::spawn(dispatcher.run(stop.clone()));
         let mut failure = self.store.failure();

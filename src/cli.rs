@@ -76,7 +76,10 @@ impl ConfigFile {
 }
 
 fn environment(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the command line reads the environment"
+    )]
     std::env::var(name).ok()
 }
 

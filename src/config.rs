@@ -128,12 +128,20 @@ impl Loaded {
                 message: error.without_snippet().to_string(),
             }
         })?;
-        Ok(Self { config, file: file.to_owned(), text })
+        Ok(Self {
+            config,
+            file: file.to_owned(),
+            text,
+        })
     }
 
     /// A configuration without a file.
     pub fn without_file(config: Config) -> Self {
-        Self { config, file: PathBuf::new(), text: String::new() }
+        Self {
+            config,
+            file: PathBuf::new(),
+            text: String::new(),
+        }
     }
 
     /// The text, to see whether a file has changed.

@@ -117,7 +117,9 @@ impl EncodeLabelValue for Word {
 }
 
 /// From 0.1 ms to 26 s, doubling every second step.
-const ACK_BUCKETS: [f64; 10] = [0.000_1, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0, 2.0];
+const ACK_BUCKETS: [f64; 10] = [
+    0.000_1, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1.0, 2.0,
+];
 
 /// From one hundredth of a second to an hour.
 const DELIVERY_BUCKETS: [f64; 9] = [0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0];
@@ -150,7 +152,11 @@ impl Metrics {
         let mut all = Registry::with_prefix("falco_herald");
         let metrics = &mut all;
         metrics.register("requests", "Requests with events", self.requests.clone());
-        metrics.register("events_received", "Events acknowledged", self.received.clone());
+        metrics.register(
+            "events_received",
+            "Events acknowledged",
+            self.received.clone(),
+        );
         metrics.register_with_unit(
             "request",
             "Request bodies read",
@@ -175,22 +181,40 @@ impl Metrics {
             "Accepted events that could not be read later",
             self.undecodable.clone(),
         );
-        metrics.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
+        metrics.register(
+            "delivery_attempts",
+            "Attempts to deliver",
+            self.attempts.clone(),
+        );
         metrics.register_with_unit(
             "delivery",
             "From receipt to delivery",
             Unit::Seconds,
             self.delivery_seconds.clone(),
         );
-        metrics.register("config_reloads", "Reloads of the configuration", self.reloads.clone());
-        metrics.register("inbox_backlog", "Events not taken over yet", self.backlog.clone());
-        metrics.register("store_writable", "1 while events can be stored", self.writable.clone());
+        metrics.register(
+            "config_reloads",
+            "Reloads of the configuration",
+            self.reloads.clone(),
+        );
+        metrics.register(
+            "inbox_backlog",
+            "Events not taken over yet",
+            self.backlog.clone(),
+        );
+        metrics.register(
+            "store_writable",
+            "1 while events can be stored",
+            self.writable.clone(),
+        );
         all
     }
 
     /// Counts a request.
     pub fn request(&self, outcome: RequestOutcome) {
-        self.requests.get_or_create(&RequestLabels { outcome }).inc();
+        self.requests
+            .get_or_create(&RequestLabels { outcome })
+            .inc();
     }
 
     /// Counts an attempt to deliver; `latency` when it arrived.
@@ -211,7 +235,9 @@ impl Metrics {
 
     /// Counts a reload of the configuration.
     pub fn reload(&self, outcome: &'static str) {
-        let labels = ReloadLabels { outcome: Word(outcome) };
+        let labels = ReloadLabels {
+            outcome: Word(outcome),
+        };
         self.reloads.get_or_create(&labels).inc();
     }
 
@@ -233,11 +259,21 @@ mod tests {
         metrics.request(RequestOutcome::accepted);
         metrics.attempt("soc", "sent", Some(Duration::from_millis(3)));
         let text = metrics.render();
-        assert!(text.contains("falco_herald_requests_total{outcome=\"accepted\"} 1"), "{text}");
-        assert!(text.contains("falco_herald_delivery_seconds_count{destination=\"soc\"} 1"), "{text}");
+        assert!(
+            text.contains("falco_herald_requests_total{outcome=\"accepted\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("falco_herald_delivery_seconds_count{destination=\"soc\"} 1"),
+            "{text}"
+        );
         assert!(text.ends_with("# EOF\n"));
         let families = text.lines().filter(|line| line.starts_with("# TYPE"));
-        assert!(families.clone().all(|line| line.starts_with("# TYPE falco_herald_")));
+        assert!(
+            families
+                .clone()
+                .all(|line| line.starts_with("# TYPE falco_herald_"))
+        );
         assert_eq!(families.count(), 13);
     }
 }

@@ -19,7 +19,7 @@ use crate::event::{self, EventId};
 use crate::incident::{self, Folded, GroupKey, Incident, Notify};
 use crate::metrics::{AlertLabels, Metrics, Word};
 use crate::route::{Route, Tree};
-use crate::store::{DestinationStep, IncidentStep, InboxEvent, Step, Store, StoreError};
+use crate::store::{DestinationStep, InboxEvent, IncidentStep, Step, Store, StoreError};
 
 /// Events taken together at most.
 const BATCH: u32 = 512;
@@ -56,7 +56,12 @@ impl Pipeline {
         rules: watch::Receiver<Arc<Rules>>,
         metrics: Metrics,
     ) -> Self {
-        Self { store, clock, rules, metrics }
+        Self {
+            store,
+            clock,
+            rules,
+            metrics,
+        }
     }
 
     /// Takes events over until `stop`; then finishes the batch at hand.
@@ -108,7 +113,11 @@ impl Pipeline {
         let rules = Arc::clone(&self.rules.borrow_and_update());
         let (alerts, undecodable) = classify_all(&rules.classifier, &events);
         for (id, reason) in &undecodable {
-            tracing::error!(event.id = id.0, reason, "stored event cannot be read; it is kept");
+            tracing::error!(
+                event.id = id.0,
+                reason,
+                "stored event cannot be read; it is kept"
+            );
         }
         let (reached, unrouted) = route_all(&rules.tree, &alerts);
         let groups = incident::group(reached);
@@ -129,7 +138,13 @@ impl Pipeline {
             })
             .collect();
         self.count(&alerts, undecodable.len());
-        let step = Step { cursor: Some(last), events, incidents, unrouted, undecodable };
+        let step = Step {
+            cursor: Some(last),
+            events,
+            incidents,
+            unrouted,
+            undecodable,
+        };
         self.store.commit_step(step).await?;
         Ok(Some(last))
     }
@@ -187,7 +202,10 @@ fn route_all<'a>(
 
 fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
     let (first_due, interval) = match folded.notify {
-        Notify::First => (later(now, route.timers.group_wait), Some(route.timers.group_interval)),
+        Notify::First => (
+            later(now, route.timers.group_wait),
+            Some(route.timers.group_interval),
+        ),
         Notify::AtOnce => (now, None),
         Notify::AfterInterval => (now, Some(route.timers.group_interval)),
     };

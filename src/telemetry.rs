@@ -19,7 +19,10 @@ pub fn init(filter: Option<&str>) -> Result<(), TryInitError> {
         let text = fmt::layer().with_writer(std::io::stderr).with_target(false);
         registry.with(text).try_init()
     } else {
-        let json = fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+        let json = fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(std::io::stderr);
         registry.with(json).try_init()
     }
 }

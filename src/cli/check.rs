@@ -21,5 +21,7 @@ pub(super) fn run(file: &ConfigFile) -> Result<()> {
     }
     let routes = resolved.rules.tree.routes().count();
     let destinations = resolved.setup.destinations.len();
-    print(&format!("ok: {routes} routes, {destinations} destinations\n"))
+    print(&format!(
+        "ok: {routes} routes, {destinations} destinations\n"
+    ))
 }

@@ -55,9 +55,23 @@ impl Deliveries {
     pub(super) async fn run(self) -> Result<()> {
         match self.action {
             Action::List { file, state } => {
-                let query = state.map(|state| format!("?state={state}")).unwrap_or_default();
+                let query = state
+                    .map(|state| format!("?state={state}"))
+                    .unwrap_or_default();
                 let rows = get(&file, &format!("deliveries{query}")).await?;
-                print(&table(&rows, &["id", "state", "destination", "events", "severity", "attempts", "due", "detail"])?)
+                print(&table(
+                    &rows,
+                    &[
+                        "id",
+                        "state",
+                        "destination",
+                        "events",
+                        "severity",
+                        "attempts",
+                        "due",
+                        "detail",
+                    ],
+                )?)
             }
             Action::Retry { file, id } => post(&file, &format!("deliveries/{id}/retry")).await,
             Action::Discard { file, id } => post(&file, &format!("deliveries/{id}/discard")).await,
@@ -68,7 +82,10 @@ impl Deliveries {
 impl Quarantine {
     pub(super) async fn run(self) -> Result<()> {
         let rows = get(&self.file, "quarantine").await?;
-        print(&table(&rows, &["id", "received", "size", "reason", "body"])?)
+        print(&table(
+            &rows,
+            &["id", "received", "size", "reason", "body"],
+        )?)
     }
 }
 
@@ -89,7 +106,11 @@ fn table(rows: &Value, columns: &[&str]) -> Result<String> {
     Ok(text)
 }
 
-async fn request(file: &ConfigFile, method: reqwest::Method, path: &str) -> Result<reqwest::Response> {
+async fn request(
+    file: &ConfigFile,
+    method: reqwest::Method,
+    path: &str,
+) -> Result<reqwest::Response> {
     drop(rustls::crypto::ring::default_provider().install_default());
     let admin = file.load()?.config.admin;
     let client = reqwest::Client::builder().no_proxy().build()?;
@@ -97,7 +118,9 @@ async fn request(file: &ConfigFile, method: reqwest::Method, path: &str) -> Resu
         .request(method, format!("http://{admin}/api/v1/{path}"))
         .send()
         .await
-        .with_context(|| format!("no service answers at {admin}; is it running with this configuration?"))
+        .with_context(|| {
+            format!("no service answers at {admin}; is it running with this configuration?")
+        })
 }
 
 async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
@@ -105,7 +128,10 @@ async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
     let status = answer.status();
     let body: Value = answer.json().await?;
     if !status.is_success() {
-        bail!("{}", body["error"].as_str().unwrap_or("the service refused"));
+        bail!(
+            "{}",
+            body["error"].as_str().unwrap_or("the service refused")
+        );
     }
     Ok(body)
 }
@@ -116,5 +142,8 @@ async fn post(file: &ConfigFile, path: &str) -> Result<()> {
         return print("done\n");
     }
     let body: Value = answer.json().await?;
-    bail!("{}", body["error"].as_str().unwrap_or("the service refused"))
+    bail!(
+        "{}",
+        body["error"].as_str().unwrap_or("the service refused")
+    )
 }

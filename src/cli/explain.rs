@@ -37,7 +37,9 @@ fn explain(resolved: &Resolved, alert: &Alert) -> Result<String> {
     let mut text = String::new();
     let rule = one_line(alert.event.rule.raw());
     writeln!(text, "rule         {rule}")?;
-    let known = alert.entry.map_or("not in the catalogue", |_| "in the catalogue");
+    let known = alert
+        .entry
+        .map_or("not in the catalogue", |_| "in the catalogue");
     writeln!(text, "known        {known}")?;
     writeln!(text, "priority     {}", alert.event.priority)?;
     writeln!(text, "severity     {}", alert.severity)?;

@@ -34,7 +34,10 @@ const EXAMPLE: &str = include_str!("../../deploy/herald.yaml");
 impl Generate {
     pub(super) fn run(self) -> Result<()> {
         match self.what {
-            What::Schema => print(&format!("{}\n", serde_json::to_string_pretty(&config::schema())?)),
+            What::Schema => print(&format!(
+                "{}\n",
+                serde_json::to_string_pretty(&config::schema())?
+            )),
             What::Example => print(EXAMPLE),
             What::Man => {
                 let mut page = Vec::new();
@@ -43,7 +46,12 @@ impl Generate {
             }
             What::Completions => {
                 let mut script = Vec::new();
-                clap_complete::generate(self.shell, &mut Cli::command(), "falco-herald", &mut script);
+                clap_complete::generate(
+                    self.shell,
+                    &mut Cli::command(),
+                    "falco-herald",
+                    &mut script,
+                );
                 print(&String::from_utf8_lossy(&script))
             }
         }

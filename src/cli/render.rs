@@ -67,11 +67,12 @@ impl Render {
             Format::Html => format!("{}\n", html::html_page(&report.title, &document())),
             Format::Slack => {
                 let thread = slack::message(report);
-                let message = |message: &slack::SlackMessage| {
-                    json!({ "text": message.text, "blocks": message.blocks })
-                };
+                let message = |message: &slack::SlackMessage| json!({ "text": message.text, "blocks": message.blocks });
                 let details: Vec<_> = thread.details.iter().map(message).collect();
-                format!("{:#}\n", json!({ "head": message(&thread.head), "details": details }))
+                format!(
+                    "{:#}\n",
+                    json!({ "head": message(&thread.head), "details": details })
+                )
             }
             Format::Json => {
                 let report = json!({

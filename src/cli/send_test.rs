@@ -25,9 +25,16 @@ impl SendTest {
         let loaded = self.file.load()?;
         let resolved = resolve(&loaded, &clock)?;
         let configured = resolved.setup.destinations.iter();
-        let Some(configured) = configured.clone().find(|known| known.name == self.destination) else {
+        let Some(configured) = configured
+            .clone()
+            .find(|known| known.name == self.destination)
+        else {
             let known: Vec<_> = configured.map(|known| known.name.as_str()).collect();
-            bail!("there is no destination {}; configured: {}", self.destination, known.join(", "));
+            bail!(
+                "there is no destination {}; configured: {}",
+                self.destination,
+                known.join(", ")
+            );
         };
         let now = clock.now();
         let event = serde_json::json!({
@@ -38,7 +45,12 @@ impl SendTest {
         let event = event.to_string().into_bytes();
         let alerts = subject::alerts(&event, &resolved.rules.classifier, now)?;
         let alert = alerts.first().context("the test event is gone")?;
-        let route = resolved.rules.tree.routes().next().context("the tree has no root")?;
+        let route = resolved
+            .rules
+            .tree
+            .routes()
+            .next()
+            .context("the tree has no root")?;
         let mut incident = subject::incident(alert, route).context("the test event is gone")?;
         incident.uid = Uuid::now_v7();
         let public_url = loaded.config.public_url.as_deref();

@@ -176,8 +176,14 @@ mod tests {
 
     #[test]
     fn a_mistyped_minimum_priority_is_an_error() {
-        let variables = [("SLACK_WEBHOOKURL", "https://x"), ("SLACK_MINIMUMPRIORITY", "hihg")];
+        let variables = [
+            ("SLACK_WEBHOOKURL", "https://x"),
+            ("SLACK_MINIMUMPRIORITY", "hihg"),
+        ];
         let error = load(&variables).unwrap_err().to_string();
-        assert!(error.starts_with("SLACK_MINIMUMPRIORITY: not a priority"), "{error}");
+        assert!(
+            error.starts_with("SLACK_MINIMUMPRIORITY: not a priority"),
+            "{error}"
+        );
     }
 }

@@ -20,10 +20,7 @@ pub(super) fn position(text: &str, message: &str) -> Option<(u64, u64)> {
     for step in steps(message) {
         let next = match &node.value {
             Node::Map(entries) => entries.get(step),
-            Node::List(items) => step
-                .parse()
-                .ok()
-                .and_then(|index: usize| items.get(index)),
+            Node::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
             Node::Scalar => None,
         };
         let Some(next) = next else { break };

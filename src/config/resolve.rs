@@ -57,7 +57,11 @@ fn tree(loaded: &Loaded) -> Result<Tree, ConfigError> {
 fn destinations(loaded: &Loaded, clock: &Clock) -> Result<Vec<Configured>, ConfigError> {
     let configured = &loaded.config.destinations;
     let fallback = BTreeMap::from([(DEFAULT_DESTINATION.to_owned(), DestinationConfig::console())]);
-    let destinations = if configured.is_empty() { &fallback } else { configured };
+    let destinations = if configured.is_empty() {
+        &fallback
+    } else {
+        configured
+    };
     destinations
         .iter()
         .map(|(name, config)| {
@@ -73,7 +77,10 @@ fn check_names(
     place: &str,
     destinations: &[Configured],
 ) -> Result<(), ConfigError> {
-    let known: Vec<&str> = destinations.iter().map(|known| known.name.as_str()).collect();
+    let known: Vec<&str> = destinations
+        .iter()
+        .map(|known| known.name.as_str())
+        .collect();
     let named = route.to.iter().flatten();
     if let Some(unknown) = named.clone().find(|to| !known.contains(&to.as_str())) {
         let known = known.join(", ");
@@ -82,7 +89,12 @@ fn check_names(
         )));
     }
     for (index, child) in route.routes.iter().enumerate() {
-        check_names(loaded, child, &format!("{place}.routes[{index}]"), destinations)?;
+        check_names(
+            loaded,
+            child,
+            &format!("{place}.routes[{index}]"),
+            destinations,
+        )?;
     }
     Ok(())
 }
@@ -95,8 +107,14 @@ fn doubts(classifier: &Classifier, tree: &Tree, destinations: &[Configured]) -> 
         doubts.extend(conditions.map(|doubt| format!("route {}: {doubt}", route.id.0)));
     }
     for destination in destinations {
-        if !tree.routes().any(|route| route.to.contains(&destination.name)) {
-            doubts.push(format!("no route leads to destination {}", destination.name));
+        if !tree
+            .routes()
+            .any(|route| route.to.contains(&destination.name))
+        {
+            doubts.push(format!(
+                "no route leads to destination {}",
+                destination.name
+            ));
         }
     }
     doubts

@@ -46,7 +46,11 @@ pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Sen
             break;
         }
     }
-    Ok(Answer { status, headers, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 /// The error of a request that got no answer. reqwest's own text holds the URL, which is a secret.
@@ -128,17 +132,30 @@ mod tests {
     #[test]
     fn retry_after_is_seconds_or_a_date_and_garbage_is_ignored() {
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(
+            after("Sun, 06 Nov 1994 08:49:47 GMT"),
+            Some(Duration::from_secs(10))
+        );
         assert_eq!(after("Sun, 06 Nov 1994 08:49:27 GMT"), None);
         assert_eq!(after("soon"), None);
     }
 
     #[test]
     fn only_passing_trouble_is_retried() {
-        for (status, retried) in [(500, true), (429, true), (408, true), (301, false), (404, false)] {
+        for (status, retried) in [
+            (500, true),
+            (429, true),
+            (408, true),
+            (301, false),
+            (404, false),
+        ] {
             let status = StatusCode::from_u16(status).unwrap();
             let error = judge(status, &HeaderMap::new(), Timestamp::UNIX_EPOCH);
-            assert_eq!(matches!(error.verdict, Verdict::Retry { .. }), retried, "{status}");
+            assert_eq!(
+                matches!(error.verdict, Verdict::Retry { .. }),
+                retried,
+                "{status}"
+            );
         }
     }
 }

@@ -40,7 +40,9 @@ pub(super) struct Console {
 
 impl Console {
     pub(super) fn new(config: &ConsoleConfig) -> Self {
-        Self { format: config.format }
+        Self {
+            format: config.format,
+        }
     }
 
     fn request(&self, notice: &Notice) -> String {
@@ -78,7 +80,9 @@ impl Destination for Console {
             let text = self.request(notice);
             let written = tokio::task::spawn_blocking(move || {
                 let mut stdout = std::io::stdout().lock();
-                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+                stdout
+                    .write_all(text.as_bytes())
+                    .and_then(|()| stdout.flush())
             });
             match written.await {
                 Ok(Ok(())) => Ok(Receipt {

@@ -22,8 +22,18 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher over a store.
-    pub fn new(store: Store, clock: Clock, metrics: Metrics, setup: watch::Receiver<Arc<Setup>>) -> Self {
-        Self { store, clock, metrics, setup }
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+        setup: watch::Receiver<Arc<Setup>>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            metrics,
+            setup,
+        }
     }
 
     /// Delivers until `stop`; then lets what is under way finish.

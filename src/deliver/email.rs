@@ -71,7 +71,9 @@ pub(super) struct Email {
 
 impl std::fmt::Debug for Email {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Email").field("to", &self.to.len()).finish_non_exhaustive()
+        f.debug_struct("Email")
+            .field("to", &self.to.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -128,8 +130,8 @@ fn tls(config: &EmailConfig) -> Result<Tls, BuildError> {
     if let Some(path) = &config.ca_file {
         let unusable = || BuildError::Setting(format!("email: cannot use {}", path.display()));
         let pem = std::fs::read(path).map_err(|_| unusable())?;
-        parameters = parameters
-            .add_root_certificate(Certificate::from_pem(&pem).map_err(|_| unusable())?);
+        parameters =
+            parameters.add_root_certificate(Certificate::from_pem(&pem).map_err(|_| unusable())?);
     }
     let parameters = parameters
         .build_rustls()
@@ -213,7 +215,9 @@ fn judge(error: &Error) -> SendError {
         };
     }
     if error.is_client() {
-        return SendError::fail("the mail server does not offer what is configured (STARTTLS, AUTH)");
+        return SendError::fail(
+            "the mail server does not offer what is configured (STARTTLS, AUTH)",
+        );
     }
     let reason = if error.is_timeout() {
         "the mail server did not answer in time"

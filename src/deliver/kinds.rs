@@ -104,7 +104,12 @@ pub fn configure(
 ) -> Result<Configured, BuildError> {
     let delivery = &config.delivery;
     let timeout = delivery.timeout.0;
-    let kinds = (&config.console, &config.slack, &config.email, &config.webhook);
+    let kinds = (
+        &config.console,
+        &config.slack,
+        &config.email,
+        &config.webhook,
+    );
     let destination: Arc<dyn Destination> = match kinds {
         (Some(console), None, None, None) => Arc::new(Console::new(console)),
         (None, Some(slack), None, None) => Arc::new(Slack::from_config(slack, timeout)?),

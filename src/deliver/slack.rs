@@ -137,7 +137,9 @@ impl Slack {
     /// Posts the messages of the first report that are not out yet.
     async fn open(&self, notice: &Notice, mut remote: Remote) -> Result<Remote, SendError> {
         let thread = message(&notice.report);
-        let messages: Vec<_> = std::iter::once(&thread.head).chain(&thread.details).collect();
+        let messages: Vec<_> = std::iter::once(&thread.head)
+            .chain(&thread.details)
+            .collect();
         for message in messages.into_iter().skip(remote.posted) {
             let mut body = request(message);
             if !remote.ts.is_empty() {
@@ -185,7 +187,9 @@ impl Slack {
         } else {
             match self.update(notice, &known).await {
                 Ok(()) => known,
-                Err(error) if is_gone(&error.reason) => self.open(notice, Remote::default()).await?,
+                Err(error) if is_gone(&error.reason) => {
+                    self.open(notice, Remote::default()).await?
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -238,7 +242,10 @@ impl Slack {
         }
         for message in messages.into_iter().skip(posted) {
             if let Err(error) = self.post(url, request(message)).await {
-                let remote = Remote { posted, ..Remote::default() };
+                let remote = Remote {
+                    posted,
+                    ..Remote::default()
+                };
                 return Err(error.with_remote(stored(&remote)));
             }
             posted += 1;
@@ -266,7 +273,11 @@ impl Slack {
 /// Slack answers 200 with `ok: false`.
 fn judge(answer: &Answer) -> Result<Value, SendError> {
     if !answer.status.is_success() {
-        return Err(client::judge(answer.status, &answer.headers, Timestamp::UNIX_EPOCH));
+        return Err(client::judge(
+            answer.status,
+            &answer.headers,
+            Timestamp::UNIX_EPOCH,
+        ));
     }
     let body: Value = serde_json::from_slice(&answer.body)
         .map_err(|_| SendError::retry("slack answered something else than JSON", None))?;
@@ -313,20 +324,36 @@ fn identifier(text: &str) -> String {
     let word = text.trim();
     let shown = !word.is_empty()
         && word.len() <= 64
-        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if shown { word.to_owned() } else { "an unknown error".to_owned() }
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if shown {
+        word.to_owned()
+    } else {
+        "an unknown error".to_owned()
+    }
 }
 
 fn is_of_blocks(reason: &str) -> bool {
-    ["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_payload"]
-        .iter()
-        .any(|word| reason.ends_with(word))
+    [
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_blocks_too_long",
+        "invalid_payload",
+    ]
+    .iter()
+    .any(|word| reason.ends_with(word))
 }
 
 fn is_gone(reason: &str) -> bool {
-    ["message_not_found", "cant_update_message", "edit_window_closed", "cannot_reply_to_message"]
-        .iter()
-        .any(|word| reason.ends_with(word))
+    [
+        "message_not_found",
+        "cant_update_message",
+        "edit_window_closed",
+        "cannot_reply_to_message",
+    ]
+    .iter()
+    .any(|word| reason.ends_with(word))
 }
 
 fn text_of(answer: &Value, name: &str) -> String {

@@ -93,7 +93,9 @@ impl Webhook {
             file: config.secret_file.as_deref(),
         };
         let url = url.resolve()?;
-        if !reqwest::Url::parse(url.expose()).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        if !reqwest::Url::parse(url.expose())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
             let wrong = "webhook: `url` must be an http or https address";
             return Err(BuildError::Setting(wrong.to_owned()));
         }
@@ -145,7 +147,9 @@ impl Webhook {
         let rendered = template
             .get_template(TEMPLATE)
             .and_then(|template| template.render(minijinja::value::Serde(&context["data"])))
-            .map_err(|error| SendError::fail(format!("the body template failed: {:?}", error.kind())))?;
+            .map_err(|error| {
+                SendError::fail(format!("the body template failed: {:?}", error.kind()))
+            })?;
         let body: Value = serde_json::from_str(&rendered)
             .map_err(|_| SendError::fail("the body template did not give JSON"))?;
         Ok(body.to_string().into_bytes())
@@ -161,7 +165,10 @@ impl Webhook {
         let mut mac = Hmac::<Sha256>::new_from_slice(&key_bytes).ok()?;
         mac.update(format!("{key}.{timestamp}.").as_bytes());
         mac.update(body);
-        Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+        Some(format!(
+            "v1,{}",
+            STANDARD.encode(mac.finalize().into_bytes())
+        ))
     }
 }
 

@@ -92,12 +92,19 @@ impl Worker {
         let pace = self.configured.destination.pace();
         // A pace has one send at a time start; without it, all free places fill at once.
         let free = pace.concurrency.saturating_sub(under_way);
-        if pace.interval.is_zero() { free } else { free.min(1) }
+        if pace.interval.is_zero() {
+            free
+        } else {
+            free.min(1)
+        }
     }
 
     async fn lease(&self, now: Timestamp, free: usize) -> Result<Vec<Leased>, StoreError> {
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        self.shared.store.lease(&self.configured.name, now, limit).await
+        self.shared
+            .store
+            .lease(&self.configured.name, now, limit)
+            .await
     }
 
     /// When to look again, apart from changes of the outbox and ends of sends.
@@ -125,7 +132,11 @@ impl Worker {
         };
         let (outcome, detail, remote) = match &notice {
             Some(notice) => self.send(notice, &leased).await,
-            None => (Outcome::Dead, "its event is not in the store any more".to_owned(), None),
+            None => (
+                Outcome::Dead,
+                "its event is not in the store any more".to_owned(),
+                None,
+            ),
         };
         self.log(&leased, outcome, &detail);
         let finished = self.shared.clock.now();
@@ -151,8 +162,8 @@ impl Worker {
             Outcome::Dead => "dead",
         };
         let latency = finished.duration_since(leased.incident.last_received);
-        let latency = (outcome == Outcome::Sent)
-            .then(|| Duration::try_from(latency).unwrap_or_default());
+        let latency =
+            (outcome == Outcome::Sent).then(|| Duration::try_from(latency).unwrap_or_default());
         let destination = &self.configured.name;
         self.shared.metrics.attempt(destination, name, latency);
     }

@@ -113,7 +113,11 @@ pub fn decode(raw: &[u8]) -> Result<Event, DecodeError> {
         source: Untrusted::new(checked.source),
         output: text_or_empty(envelope.output.as_deref()),
         hostname: text_or_empty(envelope.hostname.as_deref()),
-        tags: envelope.tags.iter().map(|tag| Untrusted::new(tag.as_str())).collect(),
+        tags: envelope
+            .tags
+            .iter()
+            .map(|tag| Untrusted::new(tag.as_str()))
+            .collect(),
         output_fields,
     })
 }
@@ -240,6 +244,7 @@ fn is_text_output(body: &[u8]) -> bool {
         return false;
     };
     let priority = rest.split_whitespace().next().unwrap_or_default();
-    time.contains(':') && time.starts_with(|c: char| c.is_ascii_digit())
+    time.contains(':')
+        && time.starts_with(|c: char| c.is_ascii_digit())
         && priority.parse::<super::Priority>().is_ok()
 }

@@ -59,7 +59,12 @@ impl<'a> Envelope<'a> {
             Some(source) if !source.is_empty() => source,
             _ => "syscalls",
         };
-        Ok(Checked { rule, priority, time, source })
+        Ok(Checked {
+            rule,
+            priority,
+            time,
+            source,
+        })
     }
 }
 
@@ -184,7 +189,9 @@ impl<'de> serde::Deserialize<'de> for Name {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+                let known = NAMES
+                    .iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(name));
                 Ok(known.map_or(Name::Other, |(_, known)| *known))
             }
         }

@@ -81,7 +81,10 @@ mod tests {
 
     #[test]
     fn invalid_bytes_are_replaced() {
-        assert_eq!(repair(b"\"\xff/\xc0\xaf\""), "\"\u{fffd}/\u{fffd}\u{fffd}\"");
+        assert_eq!(
+            repair(b"\"\xff/\xc0\xaf\""),
+            "\"\u{fffd}/\u{fffd}\u{fffd}\""
+        );
     }
 
     #[test]

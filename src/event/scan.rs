@@ -22,8 +22,14 @@ pub enum ScanError {
 
 /// The body without JSON white space around it.
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
-    let start = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(start, |last| last + 1);
+    let start = bytes
+        .iter()
+        .position(|byte| !is_space(*byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !is_space(*byte))
+        .map_or(start, |last| last + 1);
     bytes.get(start..end).unwrap_or_default()
 }
 
@@ -43,7 +49,9 @@ pub(super) fn values(body: &[u8], max_depth: usize) -> Result<Vec<&[u8]>, ScanEr
 /// The elements of an array that [`values`] returned. An element that is missing between commas is
 /// returned as an empty slice, which no parser accepts.
 pub(super) fn elements(array: &[u8]) -> Vec<&[u8]> {
-    let inner = array.get(1..array.len().saturating_sub(1)).unwrap_or_default();
+    let inner = array
+        .get(1..array.len().saturating_sub(1))
+        .unwrap_or_default();
     if trim(inner).is_empty() {
         return Vec::new();
     }

@@ -23,14 +23,19 @@ fn cases() -> Vec<Case> {
     let index: Json = serde_json::from_str(&index).unwrap();
     let cases = index["cases"].as_array().unwrap().iter();
     cases
-        .filter(|case| case.get("headers").is_none_or(|headers| headers.get("Content-Encoding").is_none()))
+        .filter(|case| {
+            case.get("headers")
+                .is_none_or(|headers| headers.get("Content-Encoding").is_none())
+        })
         .filter_map(|case| {
             let file = case["file"].as_str().unwrap().to_owned();
             let body = std::fs::read(data().join(&file)).ok()?;
             let also = case["also_ok"].as_array().cloned().unwrap_or_default();
             let answers = also.iter().chain([&case["expect"]]);
             Some(Case {
-                answers: answers.map(|answer| answer.as_str().unwrap().to_owned()).collect(),
+                answers: answers
+                    .map(|answer| answer.as_str().unwrap().to_owned())
+                    .collect(),
                 effective: case.get("effective").cloned(),
                 file,
                 body,
@@ -62,7 +67,8 @@ fn hostile_bodies_are_accepted_or_refused_as_falcosidekick_does() {
 fn what_is_accepted_means_what_it_means_to_falcosidekick() {
     let mut seen = 0;
     for case in cases() {
-        let (Some(effective), Ok(events)) = (case.effective, split(&case.body, Sender::Other)) else {
+        let (Some(effective), Ok(events)) = (case.effective, split(&case.body, Sender::Other))
+        else {
             continue;
         };
         let event = decode(events[0]).unwrap();
@@ -105,7 +111,10 @@ fn real_events_are_accepted_byte_for_byte() {
         return;
     };
     let events = split(&corpus, Sender::Falco).unwrap();
-    let lines: Vec<_> = corpus.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let lines: Vec<_> = corpus
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .collect();
     assert_eq!(events, lines);
     assert_eq!(events.len(), 197);
     for event in events {
@@ -113,7 +122,8 @@ fn real_events_are_accepted_byte_for_byte() {
     }
 }
 
-const EVENT: &str = r#"{"priority":"Warning","rule":"r","time":"2026-03-01T10:15:00Z","output_fields":{"a":"b"}}"#;
+const EVENT: &str =
+    r#"{"priority":"Warning","rule":"r","time":"2026-03-01T10:15:00Z","output_fields":{"a":"b"}}"#;
 
 #[test]
 fn falco_may_leave_out_what_falcosidekick_always_sends() {
@@ -128,11 +138,20 @@ fn falco_may_leave_out_what_falcosidekick_always_sends() {
 #[test]
 fn arrays_and_wrappers_give_the_events_inside() {
     let array = format!(" [ {EVENT} ,\n{EVENT}] ");
-    assert_eq!(split(array.as_bytes(), Sender::Other).unwrap(), [EVENT.as_bytes(); 2]);
+    assert_eq!(
+        split(array.as_bytes(), Sender::Other).unwrap(),
+        [EVENT.as_bytes(); 2]
+    );
     let cloud = format!(r#"{{"specversion":"1.0","type":"falco.rule.output.v1","data":{EVENT}}}"#);
-    assert_eq!(split(cloud.as_bytes(), Sender::Other).unwrap(), [EVENT.as_bytes()]);
+    assert_eq!(
+        split(cloud.as_bytes(), Sender::Other).unwrap(),
+        [EVENT.as_bytes()]
+    );
     let ui = format!(r#"{{"event":{EVENT},"outputs":["slack"]}}"#);
-    assert_eq!(split(ui.as_bytes(), Sender::Other).unwrap(), [EVENT.as_bytes()]);
+    assert_eq!(
+        split(ui.as_bytes(), Sender::Other).unwrap(),
+        [EVENT.as_bytes()]
+    );
 }
 
 #[test]

@@ -61,7 +61,10 @@ async fn index() -> &'static str {
 
 async fn metrics(State(admin): State<Admin>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    admin.metrics.writable.set(u64::from(admin.store.is_writable()));
+    admin
+        .metrics
+        .writable
+        .set(u64::from(admin.store.is_writable()));
     if let Ok(cursor) = admin.store.cursor().await {
         let latest = *admin.store.latest().borrow();
         admin.metrics.backlog.set(latest.0.saturating_sub(cursor.0));
@@ -176,20 +179,20 @@ async fn deliveries(
     Ok(Json(deliveries).into_response())
 }
 
-async fn retry(
-    State(admin): State<Admin>,
-    Path(id): Path<i64>,
-) -> Result<Response, Unavailable> {
+async fn retry(State(admin): State<Admin>, Path(id): Path<i64>) -> Result<Response, Unavailable> {
     let done = admin.store.retry(DeliveryId(id), admin.clock.now()).await?;
     Ok(changed(done, "there is no dead delivery with this id"))
 }
 
-async fn discard(
-    State(admin): State<Admin>,
-    Path(id): Path<i64>,
-) -> Result<Response, Unavailable> {
-    let done = admin.store.discard(DeliveryId(id), admin.clock.now()).await?;
-    Ok(changed(done, "there is no pending or dead delivery with this id"))
+async fn discard(State(admin): State<Admin>, Path(id): Path<i64>) -> Result<Response, Unavailable> {
+    let done = admin
+        .store
+        .discard(DeliveryId(id), admin.clock.now())
+        .await?;
+    Ok(changed(
+        done,
+        "there is no pending or dead delivery with this id",
+    ))
 }
 
 fn changed(done: bool, otherwise: &str) -> Response {

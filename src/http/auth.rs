@@ -41,9 +41,10 @@ impl Credentials {
                 env: basic.password_env.as_deref(),
                 file: basic.password_file.as_deref(),
             };
-            let password = password
-                .resolve()
-                .map_err(|source| AuthError::Secret { section: "basic", source })?;
+            let password = password.resolve().map_err(|source| AuthError::Secret {
+                section: "basic",
+                source,
+            })?;
             let pair = format!("{}:{}", basic.username, password.expose());
             accepted.push(hash(b"basic", STANDARD.encode(pair).as_bytes()));
         }
@@ -54,9 +55,10 @@ impl Credentials {
                 env: bearer.token_env.as_deref(),
                 file: bearer.token_file.as_deref(),
             };
-            let token = token
-                .resolve()
-                .map_err(|source| AuthError::Secret { section: "bearer", source })?;
+            let token = token.resolve().map_err(|source| AuthError::Secret {
+                section: "bearer",
+                source,
+            })?;
             accepted.push(hash(b"bearer", token.expose().as_bytes()));
         }
         Ok(Self { accepted })
@@ -67,12 +69,19 @@ impl Credentials {
         if self.accepted.is_empty() {
             return true;
         }
-        let sent = headers.get(AUTHORIZATION).map_or(&b""[..], |value| value.as_bytes());
-        let space = sent.iter().position(|byte| *byte == b' ').unwrap_or(sent.len());
+        let sent = headers
+            .get(AUTHORIZATION)
+            .map_or(&b""[..], |value| value.as_bytes());
+        let space = sent
+            .iter()
+            .position(|byte| *byte == b' ')
+            .unwrap_or(sent.len());
         let (scheme, value) = sent.split_at(space);
         let sent = hash(&scheme.to_ascii_lowercase(), value.trim_ascii());
         let matches = self.accepted.iter().map(|accepted| accepted.ct_eq(&sent));
-        matches.fold(subtle::Choice::from(0), |any, one| any | one).into()
+        matches
+            .fold(subtle::Choice::from(0), |any, one| any | one)
+            .into()
     }
 }
 

@@ -46,7 +46,10 @@ pub(super) async fn read(
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if let Some(size) = announced.filter(|size| *size > limits.max_body as u64) {
-        return Err(BodyError::TooLarge { read: Vec::new(), size });
+        return Err(BodyError::TooLarge {
+            read: Vec::new(),
+            size,
+        });
     }
     let sent = tokio::time::timeout(limits.timeout, collect(body, limits.max_body))
         .await

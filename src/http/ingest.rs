@@ -73,7 +73,10 @@ pub fn router(ingest: Ingest) -> Router {
 
 async fn take(State(ingest): State<Ingest>, request: Request) -> Response {
     if !matches!(*request.method(), Method::POST | Method::PUT) {
-        return text(StatusCode::BAD_REQUEST, "please send events with POST or PUT");
+        return text(
+            StatusCode::BAD_REQUEST,
+            "please send events with POST or PUT",
+        );
     }
     if !ingest.credentials.admit(request.headers()) {
         return ingest.unauthorized();
@@ -110,19 +113,26 @@ async fn test(State(ingest): State<Ingest>, headers: HeaderMap) -> Response {
 }
 
 fn sender(headers: &HeaderMap) -> Sender {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     Sender::from_user_agent(agent)
 }
 
 impl Ingest {
     async fn store(&self, events: Vec<Vec<u8>>) -> Response {
         let count = events.len() as u64;
-        #[expect(clippy::disallowed_methods, reason = "measures a duration, not the time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "measures a duration, not the time"
+        )]
         let began = Instant::now();
         match self.store.append(self.clock.now(), events).await {
             Ok(()) => {
                 self.metrics.received.inc_by(count);
-                self.metrics.ack_seconds.observe(began.elapsed().as_secs_f64());
+                self.metrics
+                    .ack_seconds
+                    .observe(began.elapsed().as_secs_f64());
                 self.metrics.request(RequestOutcome::accepted);
                 StatusCode::OK.into_response()
             }
@@ -173,15 +183,22 @@ impl Ingest {
                 }
             }
             BodyError::NotGzip { read } => {
-                self.refuse_invalid(read, "the body is not gzip".to_owned()).await
+                self.refuse_invalid(read, "the body is not gzip".to_owned())
+                    .await
             }
             BodyError::Encoding => {
                 self.metrics.request(RequestOutcome::invalid);
-                closing(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send plain or gzip bodies")
+                closing(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "send plain or gzip bodies",
+                )
             }
             BodyError::TimedOut => {
                 self.metrics.request(RequestOutcome::incomplete);
-                closing(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
+                closing(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the body did not arrive in time",
+                )
             }
             BodyError::Broken => {
                 self.metrics.request(RequestOutcome::incomplete);
@@ -197,7 +214,11 @@ impl Ingest {
         mut body: Vec<u8>,
         size: u64,
     ) -> Result<(), Response> {
-        tracing::warn!(reason, size_bytes = size, "refused a body; it is in quarantine");
+        tracing::warn!(
+            reason,
+            size_bytes = size,
+            "refused a body; it is in quarantine"
+        );
         self.metrics.request(outcome);
         body.truncate(QUARANTINE_BODY_CAP);
         let refused = Refused {
@@ -213,14 +234,16 @@ impl Ingest {
 
 /// A short answer in text, like those of Go's `http.Error`.
 fn text(status: StatusCode, reason: &str) -> Response {
-    const NOSNIFF: (HeaderName, &str) = (HeaderName::from_static("x-content-type-options"), "nosniff");
+    const NOSNIFF: (HeaderName, &str) =
+        (HeaderName::from_static("x-content-type-options"), "nosniff");
     (status, [NOSNIFF], format!("{reason}\n")).into_response()
 }
 
 /// The same for a request whose connection cannot be used again.
 fn closing(status: StatusCode, reason: &str) -> Response {
     let mut answer = text(status, reason);
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
-

@@ -65,19 +65,28 @@ pub fn server_config(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> 
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut tls = builder.with_single_cert(chain, key).map_err(TlsError::Rustls)?;
+    let mut tls = builder
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Rustls)?;
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(tls))
 }
 
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |source| TlsError::Pem { key, path: path.to_owned(), source };
+    let unreadable = |source| TlsError::Pem {
+        key,
+        path: path.to_owned(),
+        source,
+    };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
         .map_err(unreadable)?
         .collect::<Result<_, _>>()
         .map_err(unreadable)?;
     if certificates.is_empty() {
-        return Err(TlsError::Empty { key, path: path.to_owned() });
+        return Err(TlsError::Empty {
+            key,
+            path: path.to_owned(),
+        });
     }
     Ok(certificates)
 }

@@ -56,9 +56,7 @@ pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> V
         let labels = route.group_values(alert);
         let key = GroupKey::new(
             &route.id,
-            labels
-                .iter()
-                .map(|(name, value)| (*name, value.as_deref())),
+            labels.iter().map(|(name, value)| (*name, value.as_deref())),
         );
         if let Some(group) = positions
             .get(&key)
@@ -130,7 +128,9 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         labels: group
             .labels
             .iter()
-            .filter_map(|(name, value)| Some(((*name).to_owned(), Untrusted::new(value.as_deref()?))))
+            .filter_map(|(name, value)| {
+                Some(((*name).to_owned(), Untrusted::new(value.as_deref()?)))
+            })
             .collect(),
         count: 0,
         first_received: first.received,
