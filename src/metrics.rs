@@ -242,10 +242,10 @@ impl Metrics {
     }
 
     /// All values in the OpenMetrics text format.
-    pub fn render(&self) -> String {
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry).expect("writing to a string cannot fail");
-        text
+        encode(&mut text, &self.registry)?;
+        Ok(text)
     }
 }
 
@@ -258,7 +258,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.request(RequestOutcome::accepted);
         metrics.attempt("soc", "sent", Some(Duration::from_millis(3)));
-        let text = metrics.render();
+        let text = metrics.render().unwrap();
         assert!(
             text.contains("falco_herald_requests_total{outcome=\"accepted\"} 1"),
             "{text}"

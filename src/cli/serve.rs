@@ -13,7 +13,7 @@ use crate::config::{Loaded, resolve};
 use crate::lifecycle::{Shutdown, on_hangup};
 
 /// How often configuration and templates are looked at. Watching single files misses the symlink
-/// swaps by which Kubernetes updates a ConfigMap.
+/// swaps by which Kubernetes updates a `ConfigMap`.
 const LOOK: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(file: ConfigFile) -> Result<()> {

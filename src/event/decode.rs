@@ -47,7 +47,7 @@ pub enum DecodeError {
     /// The body does not consist of JSON values.
     #[error("not JSON: {0}")]
     Scan(#[from] ScanError),
-    /// A CloudEvent whose payload is not inline JSON.
+    /// A `CloudEvent` whose payload is not inline JSON.
     #[error("a CloudEvent must carry the event as JSON in `data`")]
     CloudEvent,
     /// One of the events is not one.
@@ -63,7 +63,7 @@ pub enum DecodeError {
 /// Splits a body into its events and checks each of them. The slices are the events byte for byte.
 ///
 /// A body is one event, an array of events, or several values one after the other (NDJSON). A value
-/// may be a CloudEvent (the event is its `data`) or what Falcosidekick sends to its UI (the event is
+/// may be a `CloudEvent` (the event is its `data`) or what Falcosidekick sends to its UI (the event is
 /// its `event`). One bad event refuses the whole body, so that none is lost silently.
 pub fn split(body: &[u8], sender: Sender) -> Result<Vec<&[u8]>, DecodeError> {
     if scan::trim(body).is_empty() {
@@ -150,7 +150,7 @@ fn check(raw: &[u8], sender: Sender) -> Result<(), String> {
     }
 }
 
-/// The event inside a CloudEvent or inside the wrapper of Falcosidekick's UI; else the value itself.
+/// The event inside a `CloudEvent` or inside the wrapper of Falcosidekick's UI; else the value itself.
 fn unwrapped(value: &[u8]) -> Result<&[u8], DecodeError> {
     if scan::member(value, b"specversion").is_some() && scan::member(value, b"rule").is_none() {
         return match scan::member(value, b"data") {

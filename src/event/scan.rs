@@ -1,7 +1,7 @@
 //! Where JSON values begin and end in a body: to cut it into events byte for byte.
 //!
 //! This is not a parser. It follows brackets and strings, on bytes, because a body need not be valid
-//! UTF-8; whether a value is JSON is judged by serde_json afterwards. It does not recurse.
+//! UTF-8; whether a value is JSON is judged by `serde_json` afterwards. It does not recurse.
 
 /// Why a body cannot be cut.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -61,14 +61,12 @@ pub(super) fn elements(array: &[u8]) -> Vec<&[u8]> {
 /// The value of the last member with this name; names with escapes are not seen.
 pub(super) fn member<'a>(object: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let inner = object.get(1..object.len().saturating_sub(1))?;
-    let members = parts(inner).into_iter().rev();
-    members
-        .filter_map(|member| {
-            let member = trim(member).strip_prefix(b"\"")?.strip_prefix(name)?;
-            let value = trim(member.strip_prefix(b"\"")?).strip_prefix(b":")?;
-            Some(trim(value))
-        })
-        .next()
+    let mut members = parts(inner).into_iter().rev();
+    members.find_map(|member| {
+        let member = trim(member).strip_prefix(b"\"")?.strip_prefix(name)?;
+        let value = trim(member.strip_prefix(b"\"")?).strip_prefix(b":")?;
+        Some(trim(value))
+    })
 }
 
 /// What stands between the commas of the first level.

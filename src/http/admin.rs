@@ -69,7 +69,10 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         let latest = *admin.store.latest().borrow();
         admin.metrics.backlog.set(latest.0.saturating_sub(cursor.0));
     }
-    ([(CONTENT_TYPE, OPEN_METRICS)], admin.metrics.render()).into_response()
+    match admin.metrics.render() {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// How much to list.

@@ -38,7 +38,7 @@ impl Default for IngestConfig {
             max_body: ByteSize(2 << 20),
             max_decoded: ByteSize(8 << 20),
             max_connections: 1_024,
-            header_timeout: Span(Duration::from_secs(120)),
+            header_timeout: Span(Duration::from_mins(2)),
             body_timeout: Span(Duration::from_secs(30)),
         }
     }

@@ -64,15 +64,14 @@ pub async fn serve(
             () = shutdown.soft().cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => {
+            Ok((stream, _)) => {
+                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                     connections.spawn(server.clone().connection(stream, place));
-                }
-                Err(_) => {
+                } else {
                     server.metrics.connections_refused.inc();
                     tracing::debug!("connection refused: too many");
                 }
-            },
+            }
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");

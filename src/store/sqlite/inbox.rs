@@ -40,7 +40,7 @@ enum Command {
         received: Timestamp,
         events: Vec<Vec<u8>>,
         answer: oneshot::Sender<Result<(), AppendError>>,
-        _room: OwnedSemaphorePermit,
+        room: OwnedSemaphorePermit,
     },
     Quarantine {
         refused: Refused,
@@ -117,7 +117,7 @@ impl Inbox {
             received,
             events,
             answer,
-            _room: room,
+            room,
         })
         .await?;
         answered.await.unwrap_or(Err(AppendError::Failed))
@@ -247,13 +247,13 @@ impl Writer {
                     received,
                     events,
                     answer,
-                    _room,
+                    room,
                 } => {
                     answers.push(answer);
                     rows.push(Row::Events {
                         received,
                         events,
-                        _room,
+                        room,
                     });
                 }
                 Command::Quarantine { refused, answer } => {
@@ -340,7 +340,8 @@ enum Row {
         received: Timestamp,
         events: Vec<Vec<u8>>,
         /// Given back when the rows are written.
-        _room: OwnedSemaphorePermit,
+        #[expect(dead_code, reason = "held, not read")]
+        room: OwnedSemaphorePermit,
     },
     Refused(Refused),
 }

@@ -27,8 +27,10 @@ pub(crate) struct Sink {
 impl Sink {
     pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut sink = Self::default();
-        sink.url = format!("http://{}", listener.local_addr().unwrap());
+        let sink = Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            ..Self::default()
+        };
         let router = Router::new().fallback(take).with_state(sink.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         sink
@@ -59,13 +61,13 @@ async fn take(
     }
     let body: Value = serde_json::from_slice(&body).unwrap();
     let path = uri.path().to_owned();
-    if path.starts_with("/api/") {
-        if let Some(wrong) = slack_refuses(&path, &body, &sink.taken()) {
-            return (
-                StatusCode::OK,
-                json!({ "ok": false, "error": wrong }).to_string(),
-            );
-        }
+    if path.starts_with("/api/")
+        && let Some(wrong) = slack_refuses(&path, &body, &sink.taken())
+    {
+        return (
+            StatusCode::OK,
+            json!({ "ok": false, "error": wrong }).to_string(),
+        );
     }
     let mut taken = sink.taken.lock().unwrap();
     taken.push(Taken {
