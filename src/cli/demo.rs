@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::print;
 use crate::app::App;
@@ -46,10 +48,11 @@ impl Demo {
         let loaded = Loaded::from_text(Path::new("demo"), config)?;
         let shutdown = Shutdown::new();
         let signals = tokio::spawn(shutdown.clone().on_signals());
-        let app = App::build(&loaded, Clock::system(), shutdown.clone()).await?;
+        let clock = Clock::system();
+        let app = App::build(&loaded, clock.clone(), shutdown.clone()).await?;
         let (address, store) = (app.address()?, app.store());
         let service = tokio::spawn(app.run());
-        post(&format!("http://{address}/")).await?;
+        post(&format!("http://{address}/"), clock.now()).await?;
         said(&store).await?;
         let fates = store.fates().await?;
         let told: u64 = fates.iter().map(|(_, _, events)| events).sum();
@@ -70,10 +73,37 @@ impl Demo {
     }
 }
 
-async fn post(url: &str) -> Result<()> {
+/// Fields that hold a time, in nanoseconds.
+const TIMES: [&str; 4] = [
+    "evt.time",
+    "evt.time.iso8601",
+    "container.start_ts",
+    "proc.exe_ino.ctime",
+];
+
+/// A sample event as if it happened now.
+fn fresh(event: &str, now: Timestamp) -> Result<String> {
+    let mut event: Value = serde_json::from_str(event)?;
+    let time: Timestamp = event["time"]
+        .as_str()
+        .context("a sample event has no time")?
+        .parse()?;
+    let later = i64::try_from(now.as_nanosecond() - time.as_nanosecond())?;
+    event["time"] = now.to_string().into();
+    for name in TIMES {
+        if let Some(field) = event["output_fields"].get_mut(name)
+            && let Some(nanos) = field.as_i64()
+        {
+            *field = nanos.saturating_add(later).into();
+        }
+    }
+    Ok(event.to_string())
+}
+
+async fn post(url: &str, now: Timestamp) -> Result<()> {
     let client = reqwest_client()?;
     for event in EVENTS.lines() {
-        let answer = client.post(url).body(event).send().await?;
+        let answer = client.post(url).body(fresh(event, now)?).send().await?;
         if !answer.status().is_success() {
             bail!("a sample event was answered with {}", answer.status());
         }

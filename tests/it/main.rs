@@ -7,6 +7,8 @@
 )]
 
 mod crash;
+mod hostile;
 mod layers;
+mod mail;
 mod service;
 mod support;

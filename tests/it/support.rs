@@ -1,6 +1,7 @@
 //! A service process of the test's own, and the peers it talks to.
 
 pub(crate) mod sink;
+pub(crate) mod smtp;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

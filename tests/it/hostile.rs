@@ -1,0 +1,72 @@
+use std::path::Path;
+
+use crate::support::{Service, api, client, until};
+
+/// Every case of the index, over a real socket. Bodies that are too large for the repository are
+/// made here.
+#[tokio::test]
+async fn hostile_bodies_are_answered_as_the_index_says_and_stored_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(
+        folder.path(),
+        "route: { to: [console], group_by: [source] }\n",
+    );
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hostile-bodies");
+    let index = std::fs::read_to_string(data.join("index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let mut stored = 0;
+    let mut cases = 0;
+    for case in index["cases"].as_array().unwrap() {
+        let file = case["file"].as_str().unwrap();
+        let body = std::fs::read(data.join(file)).unwrap_or_else(|_| {
+            let size = case["bytes"].as_u64().unwrap();
+            assert!(size > 900_000, "{file} is missing");
+            vec![b'x'; usize::try_from(size).unwrap()]
+        });
+        let mut request = client()
+            .post(format!("http://{}/", service.events))
+            .body(body);
+        for (name, value) in case["headers"].as_object().into_iter().flatten() {
+            request = request.header(name, value.as_str().unwrap());
+        }
+        let answer = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let status = answer.status().as_u16().to_string();
+        let got = if status == "200" {
+            "accept"
+        } else {
+            status.as_str()
+        };
+        let also = case["also_ok"].as_array().cloned().unwrap_or_default();
+        let right = also
+            .iter()
+            .chain([&case["expect"]])
+            .any(|answer| answer == got);
+        assert!(right, "{file}: {got}, want {} or {also:?}", case["expect"]);
+        if got == "accept" {
+            assert_eq!(answer.bytes().await.unwrap().len(), 0, "{file}");
+            stored += if file.starts_with("140-ndjson-two") {
+                2
+            } else {
+                1
+            };
+        }
+        cases += 1;
+    }
+    assert_eq!(cases, 146);
+    until("each accepted event is accounted for once", async || {
+        let fates = api(&service, "fates").await;
+        let settled = fates
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|fate| !fate["fate"].is_null());
+        settled
+            .map(|fate| fate["events"].as_u64().unwrap())
+            .sum::<u64>()
+            == stored
+    })
+    .await;
+}
