@@ -10,5 +10,7 @@ mod crash;
 mod hostile;
 mod layers;
 mod mail;
+mod operate;
 mod service;
+mod slack;
 mod support;

@@ -1,0 +1,201 @@
+use std::process::Command;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::support::sink::Sink;
+use crate::support::{Service, client, event, until};
+
+fn herald(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn the_example_configuration_works_and_fits_the_schema() {
+    let (code, said) = herald(&["check", "--config", "deploy/herald.yaml"]);
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "ok: 2 routes, 1 destinations\n")
+    );
+    let (_, schema) = herald(&["generate", "schema"]);
+    let checked_in = std::fs::read_to_string("deploy/config.schema.json").unwrap();
+    assert_eq!(
+        schema, checked_in,
+        "run: falco-herald generate schema > deploy/config.schema.json"
+    );
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let example = std::fs::read_to_string("deploy/herald.yaml").unwrap();
+    let example: serde_json::Value = serde_saphyr::from_str(&example).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    if let Err(error) = validator.validate(&example) {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn every_format_renders_and_explain_tells_the_route() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    std::fs::write(&file, event("Terminal shell in container", 1)).unwrap();
+    let file = file.to_str().unwrap();
+    for (format, needle) in [
+        ("markdown", "## Evidence"),
+        ("text", "Evidence"),
+        ("html", "<table"),
+        ("slack", "rich_text"),
+        ("json", "\"lead\""),
+    ] {
+        let (code, text) = herald(&["render", "--to", format, file]);
+        assert_eq!(code, Some(0), "{format}");
+        assert!(text.contains(needle), "{format}: {text}");
+    }
+    let (_, explained) = herald(&["explain", file]);
+    assert!(
+        explained.contains("category     shell_execution"),
+        "{explained}"
+    );
+    assert!(explained.contains("to console"), "{explained}");
+    let (_, rules) = herald(&["rules", "--json"]);
+    assert_eq!(rules.lines().count(), 258);
+}
+
+#[tokio::test]
+async fn a_hangup_reloads_and_a_broken_configuration_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (Sink::start().await, Sink::start().await);
+    let config = |sink: &Sink| {
+        format!(
+            "destinations: {{ hook: {{ webhook: {{ url: '{}' }} }} }}\nroute: {{ to: [hook], group_by: [rule] }}\n",
+            sink.url
+        )
+    };
+    let service = Service::start(folder.path(), &config(&old));
+    let file = folder.path().join("herald.yaml");
+    let head = std::fs::read_to_string(&file).unwrap();
+    let head: String = head
+        .lines()
+        .take(3)
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    let reload = |text: &str| {
+        std::fs::write(&file, format!("{head}{text}")).unwrap();
+        let pid = service.child.id().to_string();
+        Command::new("kill").args(["-HUP", &pid]).status().unwrap();
+    };
+    let reloads = async |outcome: &str| {
+        let metrics = client().get(format!("http://{}/metrics", service.admin));
+        let metrics = metrics.send().await.unwrap().text().await.unwrap();
+        metrics.contains(&format!("config_reloads_total{{outcome=\"{outcome}\"}} "))
+    };
+    let post = async |rule: &str| {
+        let post = client().post(format!("http://{}/", service.events));
+        post.body(event(rule, 1)).send().await.unwrap();
+    };
+    reload("route: { to: [nobody] }\n");
+    until("the broken one is refused", async || {
+        reloads("refused").await
+    })
+    .await;
+    post("first").await;
+    until("the old destination is told", async || {
+        old.taken().len() == 1
+    })
+    .await;
+    reload(&config(&new));
+    until("the new one is applied", async || reloads("applied").await).await;
+    post("second").await;
+    until("the new destination is told", async || {
+        new.taken().len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_right_credentials_may_post() {
+    let folder = tempfile::tempdir().unwrap();
+    let auth = "ingest: { auth: { basic: { username: falco, password: canary }, bearer: { token: t0ken } } }\n";
+    let service = Service::start(folder.path(), auth);
+    let post = || {
+        client()
+            .post(format!("http://{}/", service.events))
+            .body(event("r", 1))
+    };
+    for (request, status) in [
+        (post(), 401),
+        (post().basic_auth("falco", Some("wrong")), 401),
+        (post().bearer_auth("canary"), 401),
+        (post().basic_auth("falco", Some("canary")), 200),
+        (post().bearer_auth("t0ken"), 200),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status);
+        assert!(!answer.text().await.unwrap().contains("canary"));
+    }
+    let ping = client().get(format!("http://{}/ping", service.events));
+    assert_eq!(ping.send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn with_mutual_tls_a_client_certificate_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let issue = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (
+            params.signed_by(&key, &ca).unwrap().pem(),
+            key.serialize_pem(),
+        )
+    };
+    let (server, server_key) = issue("127.0.0.1");
+    let (sender, sender_key) = issue("falco");
+    let write = |name: &str, pem: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).unwrap();
+        path.display().to_string()
+    };
+    let config = format!(
+        "ingest: {{ tls: {{ cert_file: {}, key_file: {}, client_ca_file: {} }} }}\n",
+        write("server.pem", &server),
+        write("server.key", &server_key),
+        write("ca.pem", &ca.pem())
+    );
+    let service = Service::start(folder.path(), &config);
+    let url = format!("https://{}/", service.events);
+    let builder = || {
+        client();
+        let root = reqwest::Certificate::from_pem(ca.pem().as_bytes()).unwrap();
+        reqwest::Client::builder().no_proxy().tls_certs_only([root])
+    };
+    let anonymous = builder().build().unwrap();
+    assert!(
+        anonymous
+            .post(&url)
+            .body(event("r", 1))
+            .send()
+            .await
+            .is_err()
+    );
+    let identity = format!("{sender}{sender_key}");
+    let identity = reqwest::Identity::from_pem(identity.as_bytes()).unwrap();
+    let known = builder().identity(identity).build().unwrap();
+    assert_eq!(
+        known
+            .post(&url)
+            .body(event("r", 1))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+}
