@@ -213,6 +213,11 @@ impl Store {
         self.0.next_due(destination.to_owned()).await
     }
 
+    /// How many deliveries are pending, by destination.
+    pub async fn pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.0.pending().await
+    }
+
     /// Records an attempt and what follows from it.
     pub async fn finish(&self, attempt: Attempt) -> Result<(), StoreError> {
         self.0.finish(attempt).await

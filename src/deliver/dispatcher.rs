@@ -41,6 +41,7 @@ impl Dispatcher {
         loop {
             let setup = Arc::clone(&self.setup.borrow_and_update());
             let round = stop.child_token();
+            self.warn_of_orphans(&setup).await?;
             let mut workers = self.start(&setup, &round);
             let reloaded = loop {
                 tokio::select! {
@@ -57,6 +58,25 @@ impl Dispatcher {
                 return Ok(());
             }
         }
+    }
+
+    /// Deliveries to a destination that is not configured any more wait for it to come back.
+    async fn warn_of_orphans(&self, setup: &Setup) -> Result<(), StoreError> {
+        for (destination, deliveries) in self.store.pending().await? {
+            let known = setup
+                .destinations
+                .iter()
+                .any(|known| known.name == destination);
+            if !known {
+                tracing::warn!(
+                    destination.name = destination,
+                    deliveries,
+                    "deliveries wait for a destination that is not configured; \
+                     configure it again or discard them"
+                );
+            }
+        }
+        Ok(())
     }
 
     fn start(

@@ -141,3 +141,105 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         last_event: first.id,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Classifier;
+    use crate::event::{self, Priority};
+    use crate::route::{RouteConfig, Tree};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn tree() -> Tree {
+        let config = RouteConfig {
+            to: Some(vec!["soc".to_owned()]),
+            group_by: Some(vec!["rule".to_owned(), "fd.name".to_owned()]),
+            ..RouteConfig::default()
+        };
+        Tree::try_new(&config).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn alert(id: i64, received: i64, file: &str, priority: &str) -> Alert {
+        let raw = serde_json::json!({
+            "rule": "r", "priority": priority, "time": at(received).to_string(),
+            "output_fields": { "fd.name": file, "proc.pid": id },
+        });
+        let event = event::decode(raw.to_string().as_bytes()).unwrap();
+        Classifier::default().classify(EventId(id), at(received), event)
+    }
+
+    fn fold_all(live: Option<Incident>, alerts: &[Alert]) -> Folded {
+        let tree = tree();
+        let route = tree.routes().next().unwrap();
+        let groups = group(alerts.iter().map(|alert| (alert, route)));
+        fold(live, &groups[0], Uuid::from_u128(1)).unwrap()
+    }
+
+    #[test]
+    fn the_first_alert_opens_an_incident_and_later_ones_are_counted() {
+        let first = fold_all(None, &[alert(1, 0, "/a", "warning")]);
+        assert_eq!(first.notify, Notify::First);
+        let later = [alert(2, 5, "/a", "warning"), alert(3, 9, "/a", "notice")];
+        let second = fold_all(Some(first.incident), &later);
+        assert_eq!(second.notify, Notify::AfterInterval);
+        assert_eq!(second.incident.count, 3);
+        assert_eq!(
+            (
+                second.incident.first_received,
+                second.incident.last_received
+            ),
+            (at(0), at(9))
+        );
+        assert_eq!(
+            (second.incident.first_event, second.incident.last_event),
+            (EventId(1), EventId(3))
+        );
+    }
+
+    #[test]
+    fn a_higher_severity_is_said_at_once() {
+        let first = fold_all(None, &[alert(1, 0, "/a", "warning")]);
+        let worse = fold_all(Some(first.incident), &[alert(2, 1, "/a", "critical")]);
+        assert_eq!(worse.notify, Notify::AtOnce);
+        assert_eq!(worse.incident.severity, Priority::Critical);
+    }
+
+    #[test]
+    fn after_quiet_after_a_new_incident_follows_the_old_one() {
+        let mut first = fold_all(None, &[alert(1, 0, "/a", "warning")]).incident;
+        first.id = Some(IncidentId(7));
+        let next = fold_all(Some(first), &[alert(2, 3_600, "/a", "warning")]);
+        assert_eq!(
+            (next.follows, next.notify),
+            (Some(IncidentId(7)), Notify::First)
+        );
+        assert_eq!(next.incident.count, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_alert_is_lost_or_counted_twice(files in proptest::collection::vec(0..4, 1..60), cut in 0_usize..60) {
+            let alerts: Vec<_> = (1..)
+                .zip(&files)
+                .map(|(id, file)| alert(id, id, &format!("/{file}"), "error"))
+                .collect();
+            let tree = tree();
+            let route = tree.routes().next().unwrap();
+            let mut live: HashMap<GroupKey, Incident> = HashMap::new();
+            let (one, two) = alerts.split_at(cut.min(alerts.len()));
+            for batch in [one, two] {
+                for group in group(batch.iter().map(|alert| (alert, route))) {
+                    let folded = fold(live.remove(&group.key), &group, Uuid::from_u128(1)).unwrap();
+                    live.insert(group.key, folded.incident);
+                }
+            }
+            let counted: u64 = live.values().map(|incident| incident.count).sum();
+            prop_assert_eq!(counted, alerts.len() as u64);
+        }
+    }
+}

@@ -163,6 +163,22 @@ impl Sqlite {
             .await
     }
 
+    pub(in crate::store) async fn pending(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        self.state_readers
+            .read("read the outbox", |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT destination, count(*) FROM deliveries
+                         WHERE state = 'pending' GROUP BY destination",
+                    )?
+                    .query_map([], |row| {
+                        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                    })?
+                    .collect()
+            })
+            .await
+    }
+
     pub(in crate::store) async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
         self.state
             .write("prune", move |connection| prune(connection, before))
