@@ -192,15 +192,12 @@ impl Writer {
                 Some(Command::Close(answer)) => Some(answer),
                 _ => None,
             };
-            if !self.commit(batch) {
+            if !self.commit(batch) || !self.trim(&queue) {
                 return;
             }
             if let Some(answer) = closing {
                 // The asker may have given up.
                 answer.send(()).unwrap_or(());
-                return;
-            }
-            if !self.trim(&queue) {
                 return;
             }
         }
