@@ -44,16 +44,18 @@ impl Shutdown {
         });
     }
 
-    /// Stops at the first SIGTERM or SIGINT, ends at once at the second.
-    pub async fn on_signals(self) -> std::io::Result<()> {
+    /// Stops at the first SIGTERM or SIGINT, ends at once at the second. Signals are caught from the
+    /// call on, not from the first poll.
+    pub fn on_signals(self) -> std::io::Result<impl Future<Output = ()>> {
         let mut signals = Signals::new()?;
-        signals.stop().await;
-        tracing::info!(drain_s = DRAIN.as_secs(), "stopping");
-        self.begin();
-        signals.stop().await;
-        tracing::warn!("second signal, ending at once");
-        self.hard.cancel();
-        Ok(())
+        Ok(async move {
+            signals.stop().await;
+            tracing::info!(drain_s = DRAIN.as_secs(), "stopping");
+            self.begin();
+            signals.stop().await;
+            tracing::warn!("second signal, ending at once");
+            self.hard.cancel();
+        })
     }
 }
 
@@ -97,26 +99,29 @@ impl Signals {
     }
 }
 
-/// Calls `reload` at every SIGHUP, until `stop`.
-pub async fn on_hangup<F: Future<Output = ()>>(
+/// Calls `reload` at every SIGHUP, until `stop`. The signal is caught from the call on: before, it
+/// would end the process.
+pub fn on_hangup(
     stop: CancellationToken,
-    mut reload: impl FnMut() -> F,
-) -> std::io::Result<()> {
+    mut reload: impl FnMut(),
+) -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
-    {
+    let mut hangup = {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut hangup = signal(SignalKind::hangup())?;
+        signal(SignalKind::hangup())?
+    };
+    Ok(async move {
+        #[cfg(unix)]
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                _ = hangup.recv() => reload().await,
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => reload(),
             }
         }
-    }
-    #[cfg(not(unix))]
-    {
-        drop(reload);
-        stop.cancelled().await;
-        Ok(())
-    }
+        #[cfg(not(unix))]
+        {
+            drop(reload);
+            stop.cancelled().await;
+        }
+    })
 }

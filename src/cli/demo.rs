@@ -47,7 +47,7 @@ impl Demo {
         );
         let loaded = Loaded::from_text(Path::new("demo"), config)?;
         let shutdown = Shutdown::new();
-        let signals = tokio::spawn(shutdown.clone().on_signals());
+        let signals = tokio::spawn(shutdown.clone().on_signals()?);
         let clock = Clock::system();
         let app = App::build(&loaded, clock.clone(), shutdown.clone()).await?;
         let (address, store) = (app.address()?, app.store());

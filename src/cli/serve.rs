@@ -18,23 +18,21 @@ const LOOK: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(file: ConfigFile) -> Result<()> {
     let shutdown = Shutdown::new();
-    let signals = tokio::spawn(shutdown.clone().on_signals());
+    let signals = tokio::spawn(shutdown.clone().on_signals()?);
     let loaded = file.load()?;
     let app = App::build(&loaded, Clock::system(), shutdown.clone()).await?;
+    let reload = app.reload();
+    let hangup = {
+        let (file, reload) = (file.clone(), reload.clone());
+        on_hangup(shutdown.soft().clone(), move || apply(&file, &reload))?
+    };
+    let hangup = tokio::spawn(hangup);
     tracing::info!(
         events = %app.address()?,
         admin = %app.admin_address()?,
         store = %loaded.config.store.path.display(),
         "listening"
     );
-    let reload = app.reload();
-    let hangup = tokio::spawn({
-        let (file, reload, stop) = (file.clone(), reload.clone(), shutdown.soft().clone());
-        on_hangup(stop, move || {
-            apply(&file, &reload);
-            std::future::ready(())
-        })
-    });
     let watch = tokio::spawn(watch(file, loaded, reload));
     let result = app.run().await;
     for task in [signals, hangup] {
