@@ -45,22 +45,43 @@ pub(super) async fn read(
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if let Some(size) = announced.filter(|size| *size > limits.max_body as u64) {
-        return Err(BodyError::TooLarge {
-            read: Vec::new(),
-            size,
-        });
-    }
-    let sent = tokio::time::timeout(limits.timeout, collect(body, limits.max_body))
+    let mut body = body;
+    let sent = tokio::time::timeout(limits.timeout, collect(&mut body, limits.max_body))
         .await
-        .map_err(|_| BodyError::TimedOut)??;
+        .map_err(|_| BodyError::TimedOut)?;
+    let sent = match sent {
+        Err(BodyError::TooLarge { read, size }) => {
+            linger(body).await;
+            let size = announced.unwrap_or(size);
+            return Err(BodyError::TooLarge { read, size });
+        }
+        sent => sent?,
+    };
     match encoding {
         Encoding::Identity => Ok(sent),
         Encoding::Gzip => gunzip(sent, limits.max_decoded),
     }
 }
 
-async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, BodyError> {
+/// Lets a sender finish, within bounds: closing at once resets the connection under its hands, and it
+/// never sees the answer.
+async fn linger(mut body: Body) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const MOST: usize = 16 << 20;
+    let rest = async {
+        let mut passed = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            passed += frame.data_ref().map_or(0, |data| data.as_ref().len());
+            if passed > MOST {
+                return;
+            }
+        }
+    };
+    // Out of patience: the answer goes out anyway.
+    tokio::time::timeout(PATIENCE, rest).await.unwrap_or(());
+}
+
+async fn collect(body: &mut Body, max: usize) -> Result<Vec<u8>, BodyError> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
