@@ -10,6 +10,8 @@ mod dispatcher;
 mod email;
 mod kinds;
 mod slack;
+#[cfg(test)]
+mod testing;
 mod webhook;
 mod worker;
 

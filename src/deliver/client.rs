@@ -1,5 +1,6 @@
 //! The HTTP client of the destinations: no redirects, time-outs, capped answers, no URL in errors.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
@@ -57,6 +58,8 @@ pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, Sen
 fn failed(error: &reqwest::Error) -> SendError {
     let reason = if error.is_timeout() {
         "the destination did not answer in time"
+    } else if let Some(reason) = tls_reason(error) {
+        reason
     } else if error.is_connect() {
         "cannot connect to the destination"
     } else if error.is_builder() {
@@ -65,6 +68,26 @@ fn failed(error: &reqwest::Error) -> SendError {
         "the connection to the destination broke"
     };
     SendError::retry(reason, None)
+}
+
+/// What went wrong with TLS, when it was TLS that went wrong.
+pub(super) fn tls_reason(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                return Some("the destination's TLS certificate is not trusted");
+            }
+            Some(_) => return Some("the TLS handshake with the destination failed"),
+            None => {}
+        }
+        // An I/O error passes over the error it holds when asked for its source.
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(error) => error.get_ref().map(|held| held as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// What follows from a status that is not 2xx.
@@ -120,42 +143,4 @@ impl SendError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(value: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, value.parse().unwrap());
-        retry_after(&headers, Timestamp::from_second(784_111_777).unwrap())
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_garbage_is_ignored() {
-        assert_eq!(after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            after("Sun, 06 Nov 1994 08:49:47 GMT"),
-            Some(Duration::from_secs(10))
-        );
-        assert_eq!(after("Sun, 06 Nov 1994 08:49:27 GMT"), None);
-        assert_eq!(after("soon"), None);
-    }
-
-    #[test]
-    fn only_passing_trouble_is_retried() {
-        for (status, retried) in [
-            (500, true),
-            (429, true),
-            (408, true),
-            (301, false),
-            (404, false),
-        ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let error = judge(status, &HeaderMap::new(), Timestamp::UNIX_EPOCH);
-            assert_eq!(
-                matches!(error.verdict, Verdict::Retry { .. }),
-                retried,
-                "{status}"
-            );
-        }
-    }
-}
+mod tests;
