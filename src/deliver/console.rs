@@ -1,6 +1,7 @@
 //! Console: reports on standard output, for the demo and for looking at things.
 
 use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -11,6 +12,7 @@ use serde_json::json;
 use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError};
 use crate::markup::document::Document;
 use crate::markup::text::plain_text;
+use crate::markup::visible::{one_line, visible};
 
 /// Prints reports on standard output.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -33,15 +35,31 @@ pub enum ConsoleFormat {
     Json,
 }
 
-#[derive(Debug)]
 pub(super) struct Console {
     format: ConsoleFormat,
+    /// Held while a write is under way: a reader that stopped holds up one thread, not one more
+    /// with every attempt.
+    output: Arc<Mutex<dyn Write + Send>>,
+}
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut console = f.debug_struct("Console");
+        console
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Console {
     pub(super) fn new(config: &ConsoleConfig) -> Self {
+        Self::with_output(config, std::io::stdout())
+    }
+
+    fn with_output(config: &ConsoleConfig, output: impl Write + Send + 'static) -> Self {
         Self {
             format: config.format,
+            output: Arc::new(Mutex::new(output)),
         }
     }
 
@@ -59,14 +77,18 @@ impl Console {
                 });
                 format!("{line}\n")
             }
-            (ConsoleFormat::Markdown, NoticeKind::Open) => format!("{}\n", report.markdown),
+            (ConsoleFormat::Markdown, NoticeKind::Open) => {
+                // A report holds no control character; a terminal must not meet one even if.
+                format!("{}\n", visible(&report.markdown))
+            }
             (ConsoleFormat::Text, NoticeKind::Open) => {
-                format!("{}\n", plain_text(&Document::parse(&report.markdown)))
+                let text = plain_text(&Document::parse(&report.markdown));
+                format!("{}\n", visible(&text))
             }
             (_, kind) => format!(
                 "{}: {} ({} events, {})\n",
                 kind.name(),
-                report.title,
+                one_line(&report.title),
                 incident.count,
                 incident.state.name()
             ),
@@ -74,22 +96,28 @@ impl Console {
     }
 }
 
+fn write(output: &Mutex<dyn Write + Send>, text: &str) -> Result<(), &'static str> {
+    let mut output = output
+        .try_lock()
+        .map_err(|_| "standard output takes no more; its reader has stopped")?;
+    output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+        .map_err(|_| "standard output is closed")
+}
+
 impl Destination for Console {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
             let text = self.request(notice);
-            let written = tokio::task::spawn_blocking(move || {
-                let mut stdout = std::io::stdout().lock();
-                stdout
-                    .write_all(text.as_bytes())
-                    .and_then(|()| stdout.flush())
-            });
-            match written.await {
+            let output = Arc::clone(&self.output);
+            match tokio::task::spawn_blocking(move || write(&output, &text)).await {
                 Ok(Ok(())) => Ok(Receipt {
                     remote: None,
                     detail: "printed".to_owned(),
                 }),
-                _ => Err(SendError::retry("standard output is closed", None)),
+                Ok(Err(reason)) => Err(SendError::retry(reason, None)),
+                Err(_) => Err(SendError::retry("standard output cannot be written", None)),
             }
         })
     }
@@ -101,3 +129,6 @@ impl Destination for Console {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
