@@ -1,5 +1,7 @@
 //! Webhook: JSON to any HTTP endpoint, signed as Standard Webhooks 1.0 asks.
 
+mod body;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,12 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use reqwest::Client;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
 use sha2::Sha256;
 
 use super::kinds::BuildError;
@@ -45,6 +47,8 @@ pub struct WebhookConfig {
     pub secret_env: Option<String>,
     /// The file that holds the signing secret.
     pub secret_file: Option<PathBuf>,
+    /// Statuses that mean success; default: 200 to 299. Redirects are never followed.
+    pub success: Vec<u16>,
 }
 
 /// The method of a webhook.
@@ -66,7 +70,17 @@ pub(super) struct Webhook {
     method: Method,
     headers: HeaderMap,
     template: Option<Environment<'static>>,
-    secret: Option<Secret>,
+    signing_key: Option<SigningKey>,
+    success: Vec<StatusCode>,
+}
+
+/// The bytes that sign.
+struct SigningKey(Vec<u8>);
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
 }
 
 const TEMPLATE: &str = "body";
@@ -109,9 +123,35 @@ impl Webhook {
             },
             headers: headers(&config.headers)?,
             template: config.body.clone().map(template).transpose()?,
-            secret: secret.resolve_optional()?,
+            signing_key: secret
+                .resolve_optional()?
+                .map(|secret| signing_key(&secret))
+                .transpose()?,
+            success: success(&config.success)?,
         })
     }
+}
+
+/// `whsec_` and base64, or the text itself.
+fn signing_key(secret: &Secret) -> Result<SigningKey, BuildError> {
+    let Some(encoded) = secret.expose().strip_prefix("whsec_") else {
+        return Ok(SigningKey(secret.expose().as_bytes().to_vec()));
+    };
+    let wrong = "webhook: what follows `whsec_` in `secret` must be base64";
+    STANDARD
+        .decode(encoded)
+        .map(SigningKey)
+        .map_err(|_| BuildError::Setting(wrong.to_owned()))
+}
+
+fn success(config: &[u16]) -> Result<Vec<StatusCode>, BuildError> {
+    let status = |code: &u16| {
+        let wrong = || BuildError::Setting(format!("webhook: `success`: {code} cannot be one"));
+        let status = StatusCode::from_u16(*code).map_err(|_| wrong())?;
+        let possible = status.is_success() || status.is_client_error();
+        possible.then_some(status).ok_or_else(wrong)
+    };
+    config.iter().map(status).collect()
 }
 
 fn headers(config: &BTreeMap<String, Secret>) -> Result<HeaderMap, BuildError> {
@@ -140,30 +180,27 @@ fn template(body: String) -> Result<Environment<'static>, BuildError> {
 
 impl Webhook {
     fn request(&self, notice: &Notice, now: &str) -> Result<Vec<u8>, SendError> {
-        let context = context(notice, now);
         let Some(template) = &self.template else {
-            return Ok(context.to_string().into_bytes());
+            return body::body(notice, now)
+                .map_err(|_| SendError::fail("the body cannot be written as JSON"));
         };
         let rendered = template
             .get_template(TEMPLATE)
-            .and_then(|template| template.render(minijinja::value::Serde(&context["data"])))
+            .and_then(|template| template.render(minijinja::value::Serde(&body::context(notice))))
             .map_err(|error| {
                 SendError::fail(format!("the body template failed: {:?}", error.kind()))
             })?;
-        let body: Value = serde_json::from_str(&rendered)
+        // Sent as rendered: parsing into numbers would round them.
+        serde_json::from_str::<IgnoredAny>(&rendered)
             .map_err(|_| SendError::fail("the body template did not give JSON"))?;
-        Ok(body.to_string().into_bytes())
+        Ok(rendered.into_bytes())
     }
 
     /// `webhook-id` stays the same over retries: the receiver's key against duplicates.
-    fn sign(&self, key: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-        let secret = self.secret.as_ref()?.expose();
-        let key_bytes = match secret.strip_prefix("whsec_") {
-            Some(encoded) => STANDARD.decode(encoded).unwrap_or_else(|_| secret.into()),
-            None => secret.as_bytes().to_vec(),
-        };
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key_bytes).ok()?;
-        mac.update(format!("{key}.{timestamp}.").as_bytes());
+    fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
+        let signing_key = self.signing_key.as_ref()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&signing_key.0).ok()?;
+        mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);
         Some(format!(
             "v1,{}",
@@ -172,57 +209,35 @@ impl Webhook {
     }
 }
 
-fn context(notice: &Notice, now: &str) -> Value {
-    let (incident, report) = (&notice.incident, &notice.report);
-    let event = String::from_utf8_lossy(&notice.event);
-    let event = serde_json::from_str(&event).unwrap_or_else(|_| json!(event));
-    let labels: serde_json::Map<_, _> = incident
-        .labels
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value.raw())))
-        .collect();
-    json!({
-        "type": format!("incident.{}", notice.kind.name()),
-        "timestamp": now,
-        "data": {
-            "incident": {
-                "uid": incident.uid,
-                "state": incident.state,
-                "rule": incident.rule.raw(),
-                "category": incident.category,
-                "severity": incident.severity,
-                "count": incident.count,
-                "labels": labels,
-                "first_received": incident.first_received.to_string(),
-                "last_received": incident.last_received.to_string(),
-            },
-            "report": {
-                "title": report.title,
-                "lead": report.lead,
-                "markdown": report.markdown,
-            },
-            "event": event,
-        },
-    })
+/// The key without dots: `id.timestamp.body` is what is signed.
+fn id(key: &str) -> String {
+    let keep = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    key.chars().filter(keep).take(200).collect()
 }
 
 impl Destination for Webhook {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
             let now = self.clock.now();
+            let id = id(&notice.key);
             let body = self.request(notice, &now.to_string())?;
             let mut request = self
                 .client
                 .request(self.method.clone(), self.url.expose())
                 .header(CONTENT_TYPE, "application/json")
-                .header("webhook-id", &notice.key)
+                .header("webhook-id", &id)
                 .header("webhook-timestamp", now.as_second());
-            if let Some(signature) = self.sign(&notice.key, now.as_second(), &body) {
+            if let Some(signature) = self.sign(&id, now.as_second(), &body) {
                 request = request.header("webhook-signature", signature);
             }
             let request = request.headers(self.headers.clone()).body(body);
             let answer = client::send(request).await?;
-            if answer.status.is_success() {
+            let success = if self.success.is_empty() {
+                answer.status.is_success()
+            } else {
+                self.success.contains(&answer.status)
+            };
+            if success {
                 Ok(Receipt {
                     remote: None,
                     detail: format!("answered {}", answer.status.as_u16()),
@@ -240,3 +255,6 @@ impl Destination for Webhook {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
