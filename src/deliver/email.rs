@@ -3,25 +3,27 @@
 //! The Message-ID of the first mail is derived from the incident, so that later mails find their
 //! thread even when everything else is lost, and a retry repeats the same mail.
 
+mod letter;
+mod transport;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::address::Envelope;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, Tokio1Executor};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::kinds::BuildError;
-use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError};
-use crate::markup::document::Document;
-use crate::markup::html::html_page;
-use crate::markup::text::plain_text;
+use super::{Destination, Notice, Pace, Receipt, SendError, client};
 use crate::secret::{Secret, SecretKeys};
+use transport::{Transport, Trouble};
 
 /// Sends mail.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -48,6 +50,8 @@ pub struct EmailConfig {
     pub to: Vec<String>,
     /// Authorities that are trusted beside the system's, as a PEM file.
     pub ca_file: Option<PathBuf>,
+    /// The name to greet the server with; default: this machine's.
+    pub helo: Option<String>,
 }
 
 /// How the connection is secured. Never downgraded.
@@ -64,7 +68,7 @@ pub enum EmailTls {
 }
 
 pub(super) struct Email {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    transport: Transport,
     from: Mailbox,
     to: Vec<Mailbox>,
 }
@@ -102,16 +106,31 @@ impl Email {
             .timeout(Some(timeout))
             .tls(tls(config)?)
             .pool_config(PoolConfig::new().max_size(2));
-        if let Some(username) = &config.username {
-            if config.tls == EmailTls::None {
+        if let Some(helo) = &config.helo {
+            if !letter::is_domain(helo) {
+                return Err(BuildError::Setting(
+                    "email: `helo` is no host name".to_owned(),
+                ));
+            }
+            builder = builder.hello_name(ClientId::Domain(helo.clone()));
+        }
+        match (&config.username, password.resolve_optional()?) {
+            (Some(_), Some(_)) if config.tls == EmailTls::None => {
                 let wrong = "email: a password needs `tls: starttls` or `tls: implicit`";
                 return Err(BuildError::Setting(wrong.to_owned()));
             }
-            let password = password.resolve()?.expose().to_owned();
-            builder = builder.credentials(Credentials::new(username.clone(), password));
+            (Some(username), Some(password)) => {
+                let password = password.expose().to_owned();
+                builder = builder.credentials(Credentials::new(username.clone(), password));
+            }
+            (None, None) => {}
+            _ => {
+                let wrong = "email: set `username` and a password, or neither";
+                return Err(BuildError::Setting(wrong.to_owned()));
+            }
         }
         Ok(Self {
-            transport: builder.build(),
+            transport: Transport::new(builder, timeout),
             from: address(&config.from, "from")?,
             to,
         })
@@ -142,70 +161,119 @@ fn tls(config: &EmailConfig) -> Result<Tls, BuildError> {
     })
 }
 
-macro_rules! header {
-    ($type:ident, $name:literal) => {
-        #[derive(Clone)]
-        struct $type(String);
-
-        impl Header for $type {
-            fn name() -> HeaderName {
-                HeaderName::new_from_ascii_str($name)
-            }
-
-            fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-                Ok(Self(value.to_owned()))
-            }
-
-            fn display(&self) -> HeaderValue {
-                HeaderValue::new(Self::name(), self.0.clone())
-            }
-        }
-    };
+/// What is out of a mail whose recipients were not all served.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Remote {
+    /// The notice it speaks of.
+    key: String,
+    /// Who has it already.
+    done: Vec<String>,
 }
 
-header!(AutoSubmitted, "Auto-Submitted");
-header!(AutoResponseSuppress, "X-Auto-Response-Suppress");
-header!(ListId, "List-Id");
-header!(FalcoPriority, "X-Falco-Priority");
-header!(FalcoCount, "X-Falco-Count");
-
 impl Email {
-    /// The subject stays the same over the incident's life: clients thread by it.
-    fn request(&self, notice: &Notice) -> Result<Message, lettre::error::Error> {
-        let (incident, report) = (&notice.incident, &notice.report);
-        let domain = self.from.email.domain();
-        let root = format!("<{}.0@{domain}>", incident.uid);
-        let mut builder = Message::builder()
-            .from(self.from.clone())
-            .subject(format!("[Falco] {}", report.title))
-            .header(AutoSubmitted("auto-generated".to_owned()))
-            .header(AutoResponseSuppress("All".to_owned()))
-            .header(ListId(format!("<falco.{domain}>")))
-            .header(FalcoPriority(incident.severity.name().to_owned()))
-            .header(FalcoCount(incident.count.to_string()));
-        for to in &self.to {
-            builder = builder.to(to.clone());
-        }
-        builder = match notice.kind {
-            NoticeKind::Open => builder.message_id(Some(root)),
-            NoticeKind::Update | NoticeKind::Close => builder
-                .message_id(Some(format!("<{}@{domain}>", notice.key)))
-                .in_reply_to(root.clone())
-                .references(root),
+    /// Sends to all at once; one by one when the server refuses some, so that one bad mailbox does
+    /// not keep the mail from the others.
+    async fn deliver(&self, notice: &Notice) -> Result<Receipt, SendError> {
+        let mail = letter::request(&self.from, &self.to, notice)
+            .map_err(|_| SendError::fail("the mail cannot be written"))?
+            .formatted();
+        let stored = notice.remote.as_deref();
+        let known: Remote = stored
+            .and_then(|stored| serde_json::from_str(stored).ok())
+            .unwrap_or_default();
+        let done = if known.key == notice.key {
+            known.done
+        } else {
+            Vec::new()
         };
-        let document = Document::parse(&report.markdown);
-        let text = SinglePart::builder()
-            .header(ContentType::TEXT_PLAIN)
-            .body(plain_text(&document));
-        let html = SinglePart::builder()
-            .header(ContentType::TEXT_HTML)
-            .body(html_page(&report.title, &document));
-        builder.multipart(MultiPart::alternative().singlepart(text).singlepart(html))
+        let left: Vec<_> = self
+            .to
+            .iter()
+            .map(|to| to.email.clone())
+            .filter(|to| !done.contains(&to.to_string()))
+            .collect();
+        match self.hand_over(left.clone(), &mail).await {
+            Err(trouble) if is_of_recipient(&trouble) && self.to.len() > 1 => {}
+            Err(trouble) => return Err(judge(&trouble)),
+            Ok(()) => {
+                return Ok(Receipt {
+                    remote: None,
+                    detail: format!("mailed to {} addresses", self.to.len()),
+                });
+            }
+        }
+        self.one_by_one(left, &mail, done, &notice.key).await
+    }
+
+    async fn one_by_one(
+        &self,
+        left: Vec<Address>,
+        mail: &[u8],
+        mut done: Vec<String>,
+        key: &str,
+    ) -> Result<Receipt, SendError> {
+        let mut refused = Vec::new();
+        let mut passing = None;
+        for to in left {
+            match self.hand_over(vec![to.clone()], mail).await {
+                Ok(()) => done.push(to.to_string()),
+                Err(Trouble::Smtp(error)) if error.is_permanent() => {
+                    let code = error.status().map(|code| code.to_string());
+                    refused.push(format!("{to} ({})", code.unwrap_or_default()));
+                }
+                Err(trouble) => passing = Some(trouble),
+            }
+        }
+        let served = done.len();
+        if let Some(trouble) = passing {
+            let key = key.to_owned();
+            let remote = serde_json::to_string(&Remote { key, done });
+            let mut error = judge(&trouble);
+            if served > 0 {
+                error.remote = remote.ok();
+                let of = self.to.len();
+                error.reason =
+                    format!("{}; {served} of {of} addresses have the mail", error.reason);
+            }
+            return Err(error);
+        }
+        let refused = refused.join(", ");
+        if served == 0 {
+            let reason = format!("the mail server refused every address: {refused}");
+            return Err(SendError::fail(reason));
+        }
+        let of = self.to.len();
+        Ok(Receipt {
+            remote: None,
+            detail: format!("mailed to {served} of {of} addresses; refused: {refused}"),
+        })
+    }
+
+    async fn hand_over(&self, to: Vec<Address>, mail: &[u8]) -> Result<(), Trouble> {
+        match Envelope::new(Some(self.from.email.clone()), to) {
+            Ok(envelope) => self.transport.send(&envelope, mail).await,
+            // Nobody is left.
+            Err(_) => Ok(()),
+        }
     }
 }
 
+/// Whether a reply may speak of one mailbox only. Logins (530, 534, 535) are never tried again and
+/// again: that would lock the account.
+fn is_of_recipient(trouble: &Trouble) -> bool {
+    let Trouble::Smtp(error) = trouble else {
+        return false;
+    };
+    let code = error.status().map(u16::from);
+    matches!(code, Some(450..=452 | 550..=554))
+}
+
 /// Replies in the 4xx range pass, those in the 5xx range do not.
-fn judge(error: &Error) -> SendError {
+fn judge(trouble: &Trouble) -> SendError {
+    let Trouble::Smtp(error) = trouble else {
+        return SendError::retry("the mail server did not answer in time", None);
+    };
     if let Some(code) = error.status() {
         let reason = format!("the mail server answered {code}");
         return if error.is_permanent() {
@@ -221,28 +289,15 @@ fn judge(error: &Error) -> SendError {
     }
     let reason = if error.is_timeout() {
         "the mail server did not answer in time"
-    } else if error.is_tls() {
-        "the TLS handshake with the mail server failed"
     } else {
-        "the connection to the mail server failed"
+        client::tls_reason(error).unwrap_or("the connection to the mail server failed")
     };
     SendError::retry(reason, None)
 }
 
 impl Destination for Email {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
-        Box::pin(async move {
-            let mail = self
-                .request(notice)
-                .map_err(|_| SendError::fail("the mail cannot be written"))?;
-            match self.transport.send(mail).await {
-                Ok(_) => Ok(Receipt {
-                    remote: None,
-                    detail: format!("mailed to {} addresses", self.to.len()),
-                }),
-                Err(error) => Err(judge(&error)),
-            }
-        })
+        Box::pin(self.deliver(notice))
     }
 
     fn pace(&self) -> Pace {
@@ -252,3 +307,6 @@ impl Destination for Email {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

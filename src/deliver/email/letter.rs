@@ -1,0 +1,94 @@
+//! The mail itself: headers that thread, text and HTML.
+
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+
+use super::super::{Notice, NoticeKind};
+use crate::markup::document::Document;
+use crate::markup::html::html_page;
+use crate::markup::text::plain_text;
+use crate::markup::visible::{one_line, truncate};
+
+/// Characters of a title in a subject.
+const MAX_SUBJECT: usize = 200;
+
+macro_rules! header {
+    ($type:ident, $name:literal) => {
+        #[derive(Clone)]
+        struct $type(String);
+
+        impl Header for $type {
+            fn name() -> HeaderName {
+                HeaderName::new_from_ascii_str($name)
+            }
+
+            fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+                Ok(Self(value.to_owned()))
+            }
+
+            fn display(&self) -> HeaderValue {
+                HeaderValue::new(Self::name(), self.0.clone())
+            }
+        }
+    };
+}
+
+header!(AutoSubmitted, "Auto-Submitted");
+header!(AutoResponseSuppress, "X-Auto-Response-Suppress");
+header!(ListId, "List-Id");
+header!(FalcoPriority, "X-Falco-Priority");
+header!(FalcoCount, "X-Falco-Count");
+
+/// The subject stays the same over the incident's life: clients thread by it.
+pub(super) fn request(
+    from: &Mailbox,
+    to: &[Mailbox],
+    notice: &Notice,
+) -> Result<Message, lettre::error::Error> {
+    let (incident, report) = (&notice.incident, &notice.report);
+    let domain = from.email.domain();
+    let root = format!("<{}.0@{domain}>", incident.uid);
+    let mut builder = Message::builder()
+        .from(from.clone())
+        .subject(subject(&report.title))
+        .header(AutoSubmitted("auto-generated".to_owned()))
+        .header(AutoResponseSuppress("All".to_owned()))
+        .header(ListId(format!("<falco.{domain}>")))
+        .header(FalcoPriority(incident.severity.name().to_owned()))
+        .header(FalcoCount(incident.count.to_string()));
+    for to in to {
+        builder = builder.to(to.clone());
+    }
+    builder = match notice.kind {
+        NoticeKind::Open => builder.message_id(Some(root)),
+        NoticeKind::Update | NoticeKind::Close => builder
+            .message_id(Some(format!("<{}@{domain}>", id(&notice.key))))
+            .in_reply_to(root.clone())
+            .references(root),
+    };
+    let document = Document::parse(&report.markdown);
+    let text = SinglePart::builder()
+        .header(ContentType::TEXT_PLAIN)
+        .body(plain_text(&document));
+    let html = SinglePart::builder()
+        .header(ContentType::TEXT_HTML)
+        .body(html_page(&report.title, &document));
+    builder.multipart(MultiPart::alternative().singlepart(text).singlepart(html))
+}
+
+/// A title never holds a line break or hidden character; a subject must not even if one does.
+fn subject(title: &str) -> String {
+    format!("[Falco] {}", truncate(&one_line(title), MAX_SUBJECT))
+}
+
+/// A key as the left side of a Message-ID.
+fn id(key: &str) -> String {
+    let keep = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    key.chars().filter(keep).take(200).collect()
+}
+
+/// Whether the text can stand in a greeting.
+pub(super) fn is_domain(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    (1..=255).contains(&text.len()) && text.bytes().all(known)
+}
