@@ -112,7 +112,9 @@ pub fn configure(
     );
     let destination: Arc<dyn Destination> = match kinds {
         (Some(console), None, None, None) => Arc::new(Console::new(console)),
-        (None, Some(slack), None, None) => Arc::new(Slack::from_config(slack, timeout)?),
+        (None, Some(slack), None, None) => {
+            Arc::new(Slack::from_config(slack, timeout, clock.clone())?)
+        }
         (None, None, Some(email), None) => Arc::new(Email::from_config(email, timeout)?),
         (None, None, None, Some(webhook)) => {
             Arc::new(Webhook::from_config(webhook, timeout, clock.clone())?)
@@ -126,3 +128,6 @@ pub fn configure(
         retry: Backoff::try_new(delivery.retry_initial.0, delivery.retry_max.0)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

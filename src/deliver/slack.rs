@@ -3,21 +3,25 @@
 //!
 //! Facts: docs.slack.dev (Web API, Block Kit). Event text is only in `plain_text` and `rich_text`.
 
+mod answer;
+mod bot;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
-use reqwest::Client;
+use reqwest::{Client, Url};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::client::{self, Answer};
 use super::kinds::BuildError;
-use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError, Verdict};
+use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError, client};
+use crate::clock::Clock;
 use crate::markup::slack::{SlackMessage, message};
 use crate::secret::{Secret, SecretKeys};
+use answer::Class;
+use bot::Bot;
 
 /// Posts to a Slack channel. Set either `token` and `channel`, or `webhook_url`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -39,11 +43,18 @@ pub struct SlackConfig {
     pub webhook_url_file: Option<PathBuf>,
     /// Where the Web API is, for gateways and tests.
     pub api_url: Option<String>,
+    /// The name shown with messages; a bot needs the scope `chat:write.customize`.
+    pub username: Option<String>,
+    /// The picture shown with messages: `:emoji:` or an https address; same scope.
+    pub icon: Option<String>,
 }
 
 #[derive(Debug)]
 pub(super) struct Slack {
     client: Client,
+    clock: Clock,
+    username: Option<String>,
+    icon: Option<String>,
     mode: Mode,
 }
 
@@ -53,59 +64,101 @@ enum Mode {
     Bot {
         token: Secret,
         channel: String,
-        api_url: String,
+        /// No secret, but no text of ours shows an address.
+        api_url: Secret,
     },
 }
 
 /// What stands in Slack for an incident.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Remote {
     channel: String,
     ts: String,
     /// How many messages of the first report are out, the head included.
     posted: usize,
+    /// More of the first report is to come: a send failed half-way.
+    partial: bool,
+    /// The channel takes no replies, so everything is posted at its top level.
+    flat: bool,
+}
+
+impl Remote {
+    fn of(notice: &Notice) -> Self {
+        let stored = notice.remote.as_deref();
+        stored
+            .and_then(|remote| serde_json::from_str(remote).ok())
+            .unwrap_or_default()
+    }
+
+    fn stored(&self) -> String {
+        serde_json::to_string(self).expect("text and numbers are always JSON")
+    }
 }
 
 impl Slack {
-    pub(super) fn from_config(config: &SlackConfig, timeout: Duration) -> Result<Self, BuildError> {
-        let webhook = SecretKeys {
-            key: "webhook_url",
-            value: config.webhook_url.as_ref(),
-            env: config.webhook_url_env.as_deref(),
-            file: config.webhook_url_file.as_deref(),
-        };
-        let token = SecretKeys {
-            key: "token",
-            value: config.token.as_ref(),
-            env: config.token_env.as_deref(),
-            file: config.token_file.as_deref(),
-        };
-        let mode = match (webhook.resolve_optional()?, token.resolve_optional()?) {
-            (Some(url), None) => Mode::Webhook(url),
-            (None, Some(token)) => Mode::Bot {
-                token,
-                channel: config.channel.clone().ok_or_else(|| {
-                    BuildError::Setting("slack: set `channel` beside the token".to_owned())
-                })?,
-                api_url: config
-                    .api_url
-                    .clone()
-                    .unwrap_or_else(|| "https://slack.com/api".to_owned()),
-            },
-            _ => {
-                let wrong = "slack: set either `token` and `channel`, or `webhook_url`";
-                return Err(BuildError::Setting(wrong.to_owned()));
-            }
-        };
+    pub(super) fn from_config(
+        config: &SlackConfig,
+        timeout: Duration,
+        clock: Clock,
+    ) -> Result<Self, BuildError> {
         Ok(Self {
             client: client::client(timeout)?,
-            mode,
+            clock,
+            username: config.username.clone(),
+            icon: config.icon.clone(),
+            mode: mode(config)?,
         })
     }
 }
 
-/// The body of one post. Never link names, never unfurl: that would fetch addresses of an attacker.
+fn mode(config: &SlackConfig) -> Result<Mode, BuildError> {
+    let webhook = SecretKeys {
+        key: "webhook_url",
+        value: config.webhook_url.as_ref(),
+        env: config.webhook_url_env.as_deref(),
+        file: config.webhook_url_file.as_deref(),
+    };
+    let token = SecretKeys {
+        key: "token",
+        value: config.token.as_ref(),
+        env: config.token_env.as_deref(),
+        file: config.token_file.as_deref(),
+    };
+    match (webhook.resolve_optional()?, token.resolve_optional()?) {
+        (Some(url), None) => {
+            address(url.expose(), "webhook_url")?;
+            Ok(Mode::Webhook(url))
+        }
+        (None, Some(token)) => {
+            let channel = config.channel.clone();
+            let missing = "slack: set `channel` beside the token";
+            let api_url = config.api_url.as_deref();
+            let api_url = api_url.unwrap_or("https://slack.com/api");
+            address(api_url, "api_url")?;
+            Ok(Mode::Bot {
+                token,
+                channel: channel.ok_or_else(|| BuildError::Setting(missing.to_owned()))?,
+                api_url: Secret::new(api_url.trim_end_matches('/')),
+            })
+        }
+        _ => {
+            let wrong = "slack: set either `token` and `channel`, or `webhook_url`";
+            Err(BuildError::Setting(wrong.to_owned()))
+        }
+    }
+}
+
+fn address(text: &str, key: &str) -> Result<(), BuildError> {
+    if Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        return Ok(());
+    }
+    let wrong = format!("slack: `{key}` must be an http or https address");
+    Err(BuildError::Setting(wrong))
+}
+
+/// The body of one message. Never link names, never unfurl: that would fetch addresses of an
+/// attacker.
 fn request(message: &SlackMessage) -> Value {
     json!({
         "text": message.text,
@@ -119,10 +172,13 @@ fn request(message: &SlackMessage) -> Value {
 /// What is new since the last message, for the thread.
 fn news(notice: &Notice) -> SlackMessage {
     let incident = &notice.incident;
+    let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
     let text = format!(
-        "{} events so far, the latest {} UTC; {}",
+        "{} events from {} to {} UTC · {} · {}",
         incident.count,
-        incident.last_received.strftime("%Y-%m-%d %H:%M:%S"),
+        time(incident.first_received),
+        time(incident.last_received),
+        incident.severity,
         incident.state.name()
     );
     let element = json!({ "type": "text", "text": text });
@@ -134,121 +190,39 @@ fn news(notice: &Notice) -> SlackMessage {
 }
 
 impl Slack {
-    /// Posts the messages of the first report that are not out yet.
-    async fn open(&self, notice: &Notice, mut remote: Remote) -> Result<Remote, SendError> {
-        let thread = message(&notice.report);
-        let messages: Vec<_> = std::iter::once(&thread.head)
-            .chain(&thread.details)
-            .collect();
-        for message in messages.into_iter().skip(remote.posted) {
-            let mut body = request(message);
-            if !remote.ts.is_empty() {
-                body["thread_ts"] = json!(remote.ts);
-            }
-            body["metadata"] = json!({
-                "event_type": "falco_herald_incident",
-                "event_payload": { "uid": notice.incident.uid },
-            });
-            match self.call("chat.postMessage", body).await {
-                Ok(answer) => {
-                    if remote.posted == 0 {
-                        remote.channel = text_of(&answer, "channel");
-                        remote.ts = text_of(&answer, "ts");
-                    }
-                    remote.posted += 1;
-                }
-                // A retry goes on behind what is out.
-                Err(error) if remote.posted > 0 => return Err(error.with_remote(stored(&remote))),
-                Err(error) => return Err(error),
-            }
+    /// The body of a new message, under the configured name and picture.
+    fn post(&self, message: &SlackMessage) -> Value {
+        let mut body = request(message);
+        if let Some(username) = &self.username {
+            body["username"] = json!(username);
         }
-        Ok(remote)
-    }
-
-    async fn update(&self, notice: &Notice, remote: &Remote) -> Result<(), SendError> {
-        let mut edit = request(&message(&notice.report).head);
-        edit["channel"] = json!(remote.channel);
-        edit["ts"] = json!(remote.ts);
-        self.call("chat.update", edit).await?;
-        let mut reply = request(&news(notice));
-        reply["channel"] = json!(remote.channel);
-        reply["thread_ts"] = json!(remote.ts);
-        self.call("chat.postMessage", reply).await.map(drop)
-    }
-
-    async fn bot(&self, notice: &Notice) -> Result<Receipt, SendError> {
-        let known: Remote = notice
-            .remote
-            .as_deref()
-            .and_then(|remote| serde_json::from_str(remote).ok())
-            .unwrap_or_default();
-        let remote = if notice.kind == NoticeKind::Open || known.ts.is_empty() {
-            self.open(notice, known).await?
-        } else {
-            match self.update(notice, &known).await {
-                Ok(()) => known,
-                Err(error) if is_gone(&error.reason) => {
-                    self.open(notice, Remote::default()).await?
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        Ok(Receipt {
-            detail: format!("posted to {}", remote.channel),
-            remote: Some(stored(&remote)),
-        })
-    }
-
-    /// Calls a method; once more with text alone when Slack refuses the blocks.
-    async fn call(&self, method: &str, mut body: Value) -> Result<Value, SendError> {
-        let Mode::Bot { channel, .. } = &self.mode else {
-            return Err(SendError::fail("not a bot"));
-        };
-        if body.get("channel").is_none() {
-            body["channel"] = json!(channel);
+        if let Some(icon) = &self.icon {
+            let key = if icon.starts_with(':') {
+                "icon_emoji"
+            } else {
+                "icon_url"
+            };
+            body[key] = json!(icon);
         }
-        match self.call_once(method, &body).await {
-            Err(error) if is_of_blocks(&error.reason) => {
-                if let Some(body) = body.as_object_mut() {
-                    body.remove("blocks");
-                }
-                self.call_once(method, &body).await
-            }
-            result => result,
-        }
-    }
-
-    async fn call_once(&self, method: &str, body: &Value) -> Result<Value, SendError> {
-        let Mode::Bot { token, api_url, .. } = &self.mode else {
-            return Err(SendError::fail("not a bot"));
-        };
-        let url = format!("{}/{method}", api_url.trim_end_matches('/'));
-        let request = self.client.post(url).bearer_auth(token.expose()).json(body);
-        judge(&client::send(request).await?)
+        body
     }
 
     async fn webhook(&self, url: &Secret, notice: &Notice) -> Result<Receipt, SendError> {
         let thread = message(&notice.report);
-        let known: Remote = notice
-            .remote
-            .as_deref()
-            .and_then(|remote| serde_json::from_str(remote).ok())
-            .unwrap_or_default();
         let mut messages = vec![&thread.head];
-        let mut posted = 0;
+        let mut remote = Remote::default();
         if notice.kind == NoticeKind::Open {
+            // No thread to put more into: the rest would flood the channel.
             messages.extend(thread.details.first());
-            posted = known.posted;
+            remote.posted = Remote::of(notice).posted;
         }
-        for message in messages.into_iter().skip(posted) {
-            if let Err(error) = self.post(url, request(message)).await {
-                let remote = Remote {
-                    posted,
-                    ..Remote::default()
-                };
-                return Err(error.with_remote(stored(&remote)));
+        for message in messages.into_iter().skip(remote.posted) {
+            match self.post_webhook(url, self.post(message)).await {
+                Ok(()) => remote.posted += 1,
+                // A retry goes on behind what is out.
+                Err(error) if remote.posted > 0 => return Err(error.with_remote(remote.stored())),
+                Err(error) => return Err(error),
             }
-            posted += 1;
         }
         Ok(Receipt {
             remote: None,
@@ -256,112 +230,26 @@ impl Slack {
         })
     }
 
-    async fn post(&self, url: &Secret, mut body: Value) -> Result<(), SendError> {
+    /// Posts; once more with text alone when Slack refuses the blocks.
+    async fn post_webhook(&self, url: &Secret, mut body: Value) -> Result<(), SendError> {
         let send = |body: &Value| client::send(self.client.post(url.expose()).json(body));
-        match judge_webhook(&send(&body).await?) {
-            Err(error) if is_of_blocks(&error.reason) => {
-                if let Some(body) = body.as_object_mut() {
-                    body.remove("blocks");
-                }
-                judge_webhook(&send(&body).await?)
+        match answer::judge_webhook(&send(&body).await?, self.clock.now()) {
+            Err(refusal) if refusal.class == Class::Blocks => {
+                without_blocks(&mut body);
+                Ok(answer::judge_webhook(
+                    &send(&body).await?,
+                    self.clock.now(),
+                )?)
             }
-            result => result,
+            result => Ok(result?),
         }
     }
 }
 
-/// Slack answers 200 with `ok: false`.
-fn judge(answer: &Answer) -> Result<Value, SendError> {
-    if !answer.status.is_success() {
-        return Err(client::judge(
-            answer.status,
-            &answer.headers,
-            Timestamp::UNIX_EPOCH,
-        ));
+fn without_blocks(body: &mut Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.remove("blocks");
     }
-    let body: Value = serde_json::from_slice(&answer.body)
-        .map_err(|_| SendError::retry("slack answered something else than JSON", None))?;
-    if body["ok"] == json!(true) {
-        return Ok(body);
-    }
-    let error = identifier(body["error"].as_str().unwrap_or_default());
-    let after = client::retry_after(&answer.headers, Timestamp::UNIX_EPOCH);
-    Err(SendError {
-        verdict: if TRANSIENT.contains(&error.as_str()) {
-            Verdict::Retry { after }
-        } else {
-            Verdict::Fail
-        },
-        reason: format!("slack answered {error}"),
-        remote: None,
-    })
-}
-
-/// A webhook answers with a word and a status.
-fn judge_webhook(answer: &Answer) -> Result<(), SendError> {
-    if answer.status.is_success() {
-        return Ok(());
-    }
-    let mut error = client::judge(answer.status, &answer.headers, Timestamp::UNIX_EPOCH);
-    let word = identifier(&String::from_utf8_lossy(&answer.body));
-    error.reason = format!("slack answered {} {word}", answer.status.as_u16());
-    Err(error)
-}
-
-const TRANSIENT: [&str; 8] = [
-    "ratelimited",
-    "rate_limited",
-    "message_limit_exceeded",
-    "internal_error",
-    "fatal_error",
-    "service_unavailable",
-    "request_timeout",
-    "team_added_to_org",
-];
-
-/// Only Slack's own identifiers are shown: an answer may come from anything between.
-fn identifier(text: &str) -> String {
-    let word = text.trim();
-    let shown = !word.is_empty()
-        && word.len() <= 64
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if shown {
-        word.to_owned()
-    } else {
-        "an unknown error".to_owned()
-    }
-}
-
-fn is_of_blocks(reason: &str) -> bool {
-    [
-        "invalid_blocks",
-        "invalid_blocks_format",
-        "msg_blocks_too_long",
-        "invalid_payload",
-    ]
-    .iter()
-    .any(|word| reason.ends_with(word))
-}
-
-fn is_gone(reason: &str) -> bool {
-    [
-        "message_not_found",
-        "cant_update_message",
-        "edit_window_closed",
-        "cannot_reply_to_message",
-    ]
-    .iter()
-    .any(|word| reason.ends_with(word))
-}
-
-fn text_of(answer: &Value, name: &str) -> String {
-    answer[name].as_str().unwrap_or_default().to_owned()
-}
-
-fn stored(remote: &Remote) -> String {
-    serde_json::to_string(remote).expect("text and numbers are always JSON")
 }
 
 impl Destination for Slack {
@@ -369,7 +257,20 @@ impl Destination for Slack {
         Box::pin(async move {
             match &self.mode {
                 Mode::Webhook(url) => self.webhook(url, notice).await,
-                Mode::Bot { .. } => self.bot(notice).await,
+                Mode::Bot {
+                    token,
+                    channel,
+                    api_url,
+                } => {
+                    let slack = self;
+                    let bot = Bot {
+                        slack,
+                        token,
+                        channel,
+                        api_url,
+                    };
+                    bot.send(notice).await
+                }
             }
         })
     }
@@ -382,3 +283,6 @@ impl Destination for Slack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+use super::*;
+use crate::deliver::testing::now;
+
+fn configured(yaml: &str) -> Result<Configured, BuildError> {
+    let config: DestinationConfig = serde_saphyr::from_str(yaml).unwrap();
+    configure("soc", &config, &Clock::manual(now()))
+}
+
+#[test]
+fn every_kind_is_built_from_its_section_and_has_its_pace() {
+    for (yaml, concurrency, millis) in [
+        ("console: {}", 1, 0),
+        (
+            "slack: { webhook_url: 'https://hooks.slack.com/services/T/B/x' }",
+            1,
+            1000,
+        ),
+        ("slack: { token: xoxb-1, channel: '#soc' }", 1, 1000),
+        (
+            "email: { host: localhost, port: 25, tls: none, from: a@example.com, to: [b@example.com] }",
+            2,
+            0,
+        ),
+        ("webhook: { url: 'https://example.com/in' }", 4, 0),
+    ] {
+        let pace = configured(yaml).unwrap().destination.pace();
+        let interval = Duration::from_millis(millis);
+        assert_eq!(
+            (pace.concurrency, pace.interval),
+            (concurrency, interval),
+            "{yaml}"
+        );
+    }
+}
+
+#[test]
+fn none_or_two_kinds_are_refused() {
+    for yaml in [
+        "{}",
+        "{ console: {}, webhook: { url: 'https://example.com' } }",
+    ] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(
+                configured(yaml).unwrap_err(),
+                @"set exactly one of console, slack, email, webhook"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_in_every_section() {
+    for yaml in [
+        "{ pigeon: {} }",
+        "console: { colour: red }",
+        "slack: { chanel: x }",
+        "email: { host: localhost, port: 25, from: a@example.com, to: [], cc: [] }",
+        "webhook: { uri: x }",
+        "{ console: {}, delivery: { retries: 3 } }",
+    ] {
+        let result: Result<DestinationConfig, _> = serde_saphyr::from_str(yaml);
+        assert!(result.is_err(), "{yaml}");
+    }
+}
+
+#[test]
+fn a_delivery_is_given_up_after_a_day_unless_the_site_says_otherwise() {
+    let default = configured("console: {}").unwrap();
+    assert_eq!(default.max_age, Duration::from_hours(24));
+    let own = configured("{ console: {}, delivery: { max_age: 1h } }").unwrap();
+    assert_eq!(own.max_age, Duration::from_hours(1));
+    let wrong = configured("{ console: {}, delivery: { retry_initial: 1h, retry_max: 1m } }");
+    assert!(matches!(wrong, Err(BuildError::Backoff(_))));
+}
