@@ -12,10 +12,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, Tokio1Executor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,7 @@ fn tls(config: &EmailConfig) -> Result<Tls, BuildError> {
     })
 }
 
-/// What is out of a mail whose recipients were not all served.
+/// Where a mail stands that not all recipients have.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Remote {
@@ -169,55 +169,71 @@ struct Remote {
     key: String,
     /// Who has it already.
     done: Vec<String>,
+    /// It was put off before.
+    again: bool,
+}
+
+impl Remote {
+    fn of(notice: &Notice) -> Self {
+        let stored = notice.remote.as_deref();
+        stored
+            .and_then(|stored| serde_json::from_str(stored).ok())
+            .filter(|known: &Self| known.key == notice.key)
+            .unwrap_or_else(|| Self {
+                key: notice.key.clone(),
+                ..Self::default()
+            })
+    }
+
+    fn stored(&self) -> String {
+        serde_json::to_string(self).expect("text and booleans are always JSON")
+    }
 }
 
 impl Email {
-    /// Sends to all at once; one by one when the server refuses some, so that one bad mailbox does
-    /// not keep the mail from the others.
+    /// Sends to all at once; one by one when the server refuses some for good, or puts the mail off
+    /// a second time, so that one bad mailbox does not keep the mail from the others.
     async fn deliver(&self, notice: &Notice) -> Result<Receipt, SendError> {
         let mail = letter::request(&self.from, &self.to, notice)
             .map_err(|_| SendError::fail("the mail cannot be written"))?
             .formatted();
-        let stored = notice.remote.as_deref();
-        let known: Remote = stored
-            .and_then(|stored| serde_json::from_str(stored).ok())
-            .unwrap_or_default();
-        let done = if known.key == notice.key {
-            known.done
-        } else {
-            Vec::new()
-        };
+        let known = Remote::of(notice);
         let left: Vec<_> = self
             .to
             .iter()
             .map(|to| to.email.clone())
-            .filter(|to| !done.contains(&to.to_string()))
+            .filter(|to| !known.done.contains(&to.to_string()))
             .collect();
-        match self.hand_over(left.clone(), &mail).await {
-            Err(trouble) if is_of_recipient(&trouble) && self.to.len() > 1 => {}
-            Err(trouble) => return Err(judge(&trouble)),
-            Ok(()) => {
-                return Ok(Receipt {
-                    remote: None,
-                    detail: format!("mailed to {} addresses", self.to.len()),
-                });
+        let Err(trouble) = self.hand_over(left.clone(), &mail).await else {
+            return Ok(Receipt {
+                remote: None,
+                detail: format!("mailed to {} addresses", self.to.len()),
+            });
+        };
+        match &trouble {
+            Trouble::Smtp(error) if self.to.len() > 1 && is_of_recipient(error) => {
+                if error.is_permanent() || known.again {
+                    return self.one_by_one(left, &mail, known).await;
+                }
+                let again = true;
+                let remote = Remote { again, ..known };
+                Err(judge(&trouble).with_remote(remote.stored()))
             }
+            _ => Err(judge(&trouble)),
         }
-        self.one_by_one(left, &mail, done, &notice.key).await
     }
 
     async fn one_by_one(
         &self,
         left: Vec<Address>,
         mail: &[u8],
-        mut done: Vec<String>,
-        key: &str,
+        mut remote: Remote,
     ) -> Result<Receipt, SendError> {
         let mut refused = Vec::new();
         let mut passing = None;
         for to in left {
             match self.hand_over(vec![to.clone()], mail).await {
-                Ok(()) => done.push(to.to_string()),
+                Ok(()) => remote.done.push(to.to_string()),
                 Err(Trouble::Smtp(error)) if error.is_permanent() => {
                     let code = error.status().map(|code| code.to_string());
                     refused.push(format!("{to} ({})", code.unwrap_or_default()));
@@ -225,17 +241,10 @@ impl Email {
                 Err(trouble) => passing = Some(trouble),
             }
         }
-        let served = done.len();
+        let (served, of) = (remote.done.len(), self.to.len());
         if let Some(trouble) = passing {
-            let key = key.to_owned();
-            let remote = serde_json::to_string(&Remote { key, done });
-            let mut error = judge(&trouble);
-            if served > 0 {
-                error.remote = remote.ok();
-                let of = self.to.len();
-                error.reason =
-                    format!("{}; {served} of {of} addresses have the mail", error.reason);
-            }
+            let mut error = judge(&trouble).with_remote(remote.stored());
+            error.reason = format!("{}; {served} of {of} addresses have the mail", error.reason);
             return Err(error);
         }
         let refused = refused.join(", ");
@@ -243,7 +252,6 @@ impl Email {
             let reason = format!("the mail server refused every address: {refused}");
             return Err(SendError::fail(reason));
         }
-        let of = self.to.len();
         Ok(Receipt {
             remote: None,
             detail: format!("mailed to {served} of {of} addresses; refused: {refused}"),
@@ -261,10 +269,7 @@ impl Email {
 
 /// Whether a reply may speak of one mailbox only. Logins (530, 534, 535) are never tried again and
 /// again: that would lock the account.
-fn is_of_recipient(trouble: &Trouble) -> bool {
-    let Trouble::Smtp(error) = trouble else {
-        return false;
-    };
+fn is_of_recipient(error: &Error) -> bool {
     let code = error.status().map(u16::from);
     matches!(code, Some(450..=452 | 550..=554))
 }
