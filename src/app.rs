@@ -12,8 +12,9 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, later};
 use crate::config::{Loaded, Resolved, resolve};
 use crate::deliver::{Dispatcher, Setup};
-use crate::http::{Admin, ConnectionLimits, Ingest, Readiness};
-use crate::http::{admin_router, ingest_router, serve, server_config};
+use crate::http::{
+    Admin, Auth, ConnectionLimits, Ingest, Listener, Readiness, admin_router, ingest_router, serve,
+};
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
@@ -21,12 +22,6 @@ use crate::store::Store;
 
 /// How often old rows are looked for.
 const PRUNE_EVERY: Duration = Duration::from_hours(1);
-
-/// How long people look at the admin listener's connections before they are idle.
-const ADMIN_LIMITS: ConnectionLimits = ConnectionLimits {
-    max_connections: 64,
-    header_timeout: Duration::from_secs(30),
-};
 
 /// A service that is ready to run.
 #[derive(Debug)]
@@ -38,9 +33,9 @@ pub struct App {
     retention: Duration,
     rules: watch::Sender<Arc<Rules>>,
     setup: watch::Sender<Arc<Setup>>,
-    ingest: (TcpListener, axum::Router, Option<Arc<rustls::ServerConfig>>),
-    limits: ConnectionLimits,
-    admin: TcpListener,
+    tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
+    ingest: Listener,
+    admin: Listener,
 }
 
 /// Puts a new configuration in place of the running one.
@@ -48,6 +43,7 @@ pub struct App {
 pub struct Reload {
     rules: watch::Sender<Arc<Rules>>,
     setup: watch::Sender<Arc<Setup>>,
+    tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
     metrics: Metrics,
 }
 
@@ -58,8 +54,13 @@ impl Reload {
             Ok(resolved) => {
                 self.rules.send_replace(resolved.rules);
                 self.setup.send_replace(resolved.setup);
+                if let (Some(running), Some(tls)) = (&self.tls, resolved.tls) {
+                    running.send_replace(tls);
+                }
                 self.metrics.reload("applied");
-                tracing::info!("configuration reloaded; listeners and store need a restart");
+                tracing::info!(
+                    "configuration reloaded; addresses, limits, credentials and store need a restart"
+                );
             }
             Err(error) => {
                 self.metrics.reload("refused");
@@ -80,32 +81,50 @@ impl App {
         for doubt in &resolved.doubts {
             tracing::warn!(doubt, "configuration");
         }
-        let tls = config.ingest.tls.as_ref().map(server_config).transpose()?;
+        let auth = Auth::load(&config.ingest.auth)?;
         let store = Store::open(&config.store.path, &clock)?;
         let metrics = Metrics::default();
-        let readiness = Readiness::new(store.clone(), shutdown.soft().clone());
-        let ingest = Ingest::from_config(
-            &config.ingest,
-            store.clone(),
-            clock.clone(),
-            metrics.clone(),
+        let readiness = Readiness::new(shutdown.soft().clone());
+        let ingest = Ingest {
+            inbox: store.clone(),
+            clock: clock.clone(),
+            auth,
+            limits: config.ingest.limits(),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+        };
+        let admin = Admin {
+            store: store.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
             readiness,
-        )?;
+        };
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address}"))
         };
+        let tls = resolved.tls.map(watch::Sender::new);
         Ok(Self {
             retention: config.store.retention.0,
             rules: watch::Sender::new(resolved.rules),
             setup: watch::Sender::new(resolved.setup),
-            ingest: (bind(config.listen).await?, ingest_router(ingest), tls),
-            limits: ConnectionLimits {
-                max_connections: config.ingest.max_connections,
-                header_timeout: config.ingest.header_timeout.0,
+            ingest: Listener {
+                socket: bind(config.listen).await?,
+                tls: tls.as_ref().map(watch::Sender::subscribe),
+                router: ingest_router(ingest),
+                limits: config.ingest.connection_limits(),
+                metrics: metrics.clone(),
             },
-            admin: bind(config.admin).await?,
+            admin: Listener {
+                socket: bind(config.admin).await?,
+                tls: None,
+                router: admin_router(admin),
+                limits: ConnectionLimits::default(),
+                // Counted apart from the events' connections.
+                metrics: Metrics::default(),
+            },
+            tls,
             clock,
             store,
             metrics,
@@ -115,12 +134,12 @@ impl App {
 
     /// Where events are received.
     pub fn address(&self) -> Result<SocketAddr> {
-        Ok(self.ingest.0.local_addr()?)
+        Ok(self.ingest.socket.local_addr()?)
     }
 
     /// Where people look in.
     pub fn admin_address(&self) -> Result<SocketAddr> {
-        Ok(self.admin.local_addr()?)
+        Ok(self.admin.socket.local_addr()?)
     }
 
     /// The store.
@@ -133,6 +152,7 @@ impl App {
         Reload {
             rules: self.rules.clone(),
             setup: self.setup.clone(),
+            tls: self.tls.clone(),
             metrics: self.metrics.clone(),
         }
     }
@@ -153,35 +173,10 @@ impl App {
             self.metrics.clone(),
             self.setup.subscribe(),
         );
-        let admin = Admin {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            metrics: self.metrics.clone(),
-            readiness: Readiness::new(self.store.clone(), stop.clone()),
-        };
         let listeners = TaskTracker::new();
-        let (listener, router, tls) = self.ingest;
-        let metrics = self.metrics.clone();
-        listeners.spawn(serve(
-            listener,
-            router,
-            tls,
-            self.limits,
-            metrics,
-            self.shutdown.clone(),
-        ));
-        // Counted apart from the events' connections.
-        let uncounted = Metrics::default();
-        let router = admin_router(admin);
-        let shutdown = self.shutdown.clone();
-        listeners.spawn(serve(
-            self.admin,
-            router,
-            None,
-            ADMIN_LIMITS,
-            uncounted,
-            shutdown,
-        ));
+        for listener in [self.ingest, self.admin] {
+            listeners.spawn(serve(listener, self.shutdown.clone()));
+        }
         listeners.close();
         let prune = tokio::spawn(prune(
             self.store.clone(),

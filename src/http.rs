@@ -1,21 +1,27 @@
-//! The two listeners: events come in on one, people and Prometheus look in on the other.
+//! The two listeners: events come in at one, people and Prometheus look in at the other.
+//!
+//! An event is acknowledged only after the store has it on disk. Connections are served by our own
+//! loop ([`serve`]), because `axum::serve` has no time-outs and no limits.
 
 mod admin;
 mod auth;
 mod body;
 mod config;
 mod health;
+mod inbox;
 mod ingest;
 mod serve;
+mod throttle;
 mod tls;
+
+pub use admin::{Admin, router as admin_router};
+pub use auth::{Auth, AuthConfig, AuthError, BasicConfig, BearerConfig};
+pub use config::IngestConfig;
+pub use health::Readiness;
+pub use inbox::Inbox;
+pub use ingest::{Ingest, Limits, router as ingest_router};
+pub use serve::{ConnectionLimits, Listener, serve};
+pub use tls::{TlsConfig, TlsError, load as load_tls};
 
 #[cfg(test)]
 mod tests;
-
-pub use admin::{Admin, router as admin_router};
-pub use auth::{AuthError, Credentials};
-pub use config::{AuthConfig, BasicConfig, BearerConfig, IngestConfig, TlsConfig};
-pub use health::Readiness;
-pub use ingest::{Ingest, router as ingest_router};
-pub use serve::{ConnectionLimits, serve};
-pub use tls::{TlsError, server_config};

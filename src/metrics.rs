@@ -22,7 +22,7 @@ pub struct Metrics {
     pub received: Counter,
     /// Bytes of request bodies that were read.
     pub request_bytes: Counter,
-    /// From the whole body to the answer, in seconds.
+    /// From the head of a request to the acknowledgement of its events, in seconds.
     pub ack_seconds: Histogram,
     /// Open connections of the event listener.
     pub connections: Gauge,
@@ -52,26 +52,48 @@ pub struct RequestLabels {
 }
 
 /// What became of a request with events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestOutcome {
     /// On disk and acknowledged.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    accepted,
-    /// Not an event; quarantined.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    invalid,
+    Accepted,
+    /// Not an event, not whole, or in an encoding or with a method that we do not take.
+    Invalid,
     /// Over the size limit.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    too_large,
+    TooLarge,
+    /// The body came too slowly.
+    TooSlow,
     /// Without the right credentials.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    unauthorized,
+    Unauthorized,
     /// The store could not take it.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    unavailable,
-    /// The body came too slowly, or not whole.
-    #[expect(non_camel_case_types, reason = "the label's value")]
-    incomplete,
+    Unavailable,
+}
+
+impl RequestOutcome {
+    const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::Invalid,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::Unauthorized,
+        Self::Unavailable,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Invalid => "invalid",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::Unauthorized => "unauthorized",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl EncodeLabelValue for RequestOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
 }
 
 /// Labels of [`Metrics::classified`].
@@ -142,6 +164,10 @@ impl Default for Metrics {
             backlog: Gauge::default(),
             writable: Gauge::default(),
         };
+        // A rate over a series that does not exist yet misses its first increase.
+        for outcome in RequestOutcome::ALL {
+            drop(metrics.requests.get_or_create(&RequestLabels { outcome }));
+        }
         metrics.registry = Arc::new(metrics.register());
         metrics
     }
@@ -165,7 +191,7 @@ impl Metrics {
         );
         metrics.register_with_unit(
             "ack",
-            "From the whole body to the answer",
+            "From the head of a request to the acknowledgement",
             Unit::Seconds,
             self.ack_seconds.clone(),
         );
@@ -217,6 +243,12 @@ impl Metrics {
             .inc();
     }
 
+    /// How many requests had this outcome.
+    pub fn requests(&self, outcome: RequestOutcome) -> u64 {
+        let labels = RequestLabels { outcome };
+        self.requests.get_or_create(&labels).get()
+    }
+
     /// Counts an attempt to deliver; `latency` when it arrived.
     pub fn attempt(&self, destination: &str, outcome: &'static str, latency: Option<Duration>) {
         let labels = AttemptLabels {
@@ -256,7 +288,7 @@ mod tests {
     #[test]
     fn the_exposition_names_every_family_with_the_prefix() {
         let metrics = Metrics::default();
-        metrics.request(RequestOutcome::accepted);
+        metrics.request(RequestOutcome::Accepted);
         metrics.attempt("soc", "sent", Some(Duration::from_millis(3)));
         let text = metrics.render().unwrap();
         assert!(

@@ -5,17 +5,13 @@ use anyhow::Result;
 use super::{ConfigFile, print};
 use crate::clock::Clock;
 use crate::config::resolve;
-use crate::http::{Credentials, server_config};
+use crate::http::Auth;
 
 pub(super) fn run(file: &ConfigFile) -> Result<()> {
     let loaded = file.load()?;
     let resolved = resolve(&loaded, &Clock::system())?;
     let ingest = &loaded.config.ingest;
-    let located = |error: String| loaded.locate(error);
-    Credentials::from_config(&ingest.auth).map_err(|error| located(error.to_string()))?;
-    if let Some(tls) = &ingest.tls {
-        server_config(tls).map_err(|error| located(error.to_string()))?;
-    }
+    Auth::load(&ingest.auth).map_err(|error| loaded.locate(error.to_string()))?;
     for doubt in &resolved.doubts {
         print(&format!("warning: {doubt}\n"))?;
     }

@@ -1,7 +1,7 @@
 //! `serve`: the service, with reload on SIGHUP and on change.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -51,10 +51,13 @@ fn apply(file: &ConfigFile, reload: &Reload) {
 
 async fn watch(file: ConfigFile, loaded: Loaded, reload: Reload) {
     let templates = loaded.config.templates.clone();
-    if file.path().is_none() && templates.is_none() {
+    let tls = loaded.config.ingest.files().into_iter();
+    let config = file.path().into_iter().map(Path::to_owned);
+    let watched: Vec<_> = config.chain(templates).chain(tls.cloned()).collect();
+    if watched.is_empty() {
         return;
     }
-    let look = || digest(file.path(), templates.as_deref());
+    let look = || digest(&watched);
     let mut seen = look();
     loop {
         tokio::time::sleep(LOOK).await;
@@ -66,10 +69,10 @@ async fn watch(file: ConfigFile, loaded: Loaded, reload: Reload) {
     }
 }
 
-/// Changes when the configuration or a template does; only compared within this process.
-fn digest(config: Option<&Path>, templates: Option<&Path>) -> u64 {
+/// Changes when the content of a file does; only compared within this process.
+fn digest(watched: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for path in config.into_iter().chain(templates) {
+    for path in watched {
         digest_path(path, &mut hasher, 4);
     }
     hasher.finish()

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
+
 use super::{ConfigError, DEFAULT_DESTINATION, Loaded};
 use crate::classify::{self, Classifier};
 use crate::clock::Clock;
 use crate::deliver::{Configured, DestinationConfig, Setup, configure};
+use crate::http::load_tls;
 use crate::pipeline::Rules;
 use crate::report::Engine;
 use crate::route::{RouteConfig, Tree};
@@ -18,6 +21,8 @@ pub struct Resolved {
     pub rules: Arc<Rules>,
     /// What deliveries are made with.
     pub setup: Arc<Setup>,
+    /// What the event listener speaks, unless plain text.
+    pub tls: Option<Arc<ServerConfig>>,
     /// What works but is hardly meant.
     pub doubts: Vec<String>,
 }
@@ -32,6 +37,8 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
     let tree = tree(loaded)?;
     let engine = Engine::try_new(config.templates.as_deref())
         .map_err(|error| loaded.locate(format!("templates: {error}")))?;
+    let tls = config.ingest.tls.as_ref().map(load_tls).transpose();
+    let tls = tls.map_err(|error| loaded.locate(error.to_string()))?;
     let doubts = doubts(&classifier, &tree, &destinations);
     Ok(Resolved {
         setup: Arc::new(Setup {
@@ -41,6 +48,7 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
             public_url: config.public_url.clone(),
         }),
         rules: Arc::new(Rules { classifier, tree }),
+        tls,
         doubts,
     })
 }

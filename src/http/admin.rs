@@ -39,7 +39,8 @@ pub struct Admin {
 
 /// The routes of the admin listener.
 pub fn router(admin: Admin) -> Router {
-    let readyz = |State(admin): State<Admin>| async move { health::readyz(&admin.readiness) };
+    let readyz =
+        |State(admin): State<Admin>| async move { health::readyz(&admin.readiness, &admin.store) };
     Router::new()
         .route("/", get(index))
         .route("/healthz", get(health::healthz))

@@ -1,94 +1,235 @@
-//! Who may post: HTTP Basic or a bearer token, compared in constant time.
+//! Who may send events: HTTP Basic (all that Falco can send, in the URL) or a bearer token.
 
-use axum::http::HeaderMap;
+use std::fmt;
+use std::path::PathBuf;
+
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::config::AuthConfig;
-use crate::secret::{SecretError, SecretKeys};
+use crate::secret::{Secret, SecretError, SecretKeys};
+
+/// Credentials of the senders. With both kinds set, either is enough.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// A user name and password, as in `http://falco:password@herald:2804/`.
+    pub basic: Option<BasicConfig>,
+    /// A token, sent as `Authorization: Bearer ...`.
+    pub bearer: Option<BearerConfig>,
+}
+
+/// A user name and its password.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicConfig {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Option<Secret>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// The file that holds the password.
+    pub password_file: Option<PathBuf>,
+}
+
+/// A bearer token.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BearerConfig {
+    /// The token.
+    pub token: Option<Secret>,
+    /// The environment variable that holds the token.
+    pub token_env: Option<String>,
+    /// The file that holds the token.
+    pub token_file: Option<PathBuf>,
+}
 
 /// Why the `ingest.auth` section is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// A secret cannot be had.
-    #[error("ingest.auth.{section}: {source}")]
-    Secret {
-        /// `basic` or `bearer`.
-        section: &'static str,
-        /// Why.
-        source: SecretError,
-    },
+#[error("ingest.auth.{section}: {source}")]
+pub struct AuthError {
+    section: &'static str,
+    source: SecretError,
 }
 
-/// The `Authorization` headers that are accepted, as hashes: equal lengths, so that comparing them
-/// takes the same time whatever was sent.
-#[derive(Clone, Debug, Default)]
-pub struct Credentials {
-    accepted: Vec<[u8; 32]>,
+/// The credentials that are accepted, as hashes: comparing takes the same time for all input, and
+/// no secret stays in memory.
+#[derive(Clone, Default)]
+pub struct Auth {
+    basic: Option<Hash>,
+    bearer: Option<Hash>,
 }
 
-impl Credentials {
-    /// Reads the secrets of the section. Without any, everybody may post.
-    pub fn from_config(config: &AuthConfig) -> Result<Self, AuthError> {
-        let mut accepted = Vec::new();
-        if let Some(basic) = &config.basic {
+type Hash = [u8; 32];
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("basic", &self.basic.is_some())
+            .field("bearer", &self.bearer.is_some())
+            .finish()
+    }
+}
+
+impl Auth {
+    /// Reads the secrets.
+    pub fn load(config: &AuthConfig) -> Result<Self, AuthError> {
+        let refused = |section| move |source| AuthError { section, source };
+        let basic = config.basic.as_ref().map(|basic| {
             let password = SecretKeys {
                 key: "password",
                 value: basic.password.as_ref(),
                 env: basic.password_env.as_deref(),
                 file: basic.password_file.as_deref(),
             };
-            let password = password.resolve().map_err(|source| AuthError::Secret {
-                section: "basic",
-                source,
-            })?;
-            let pair = format!("{}:{}", basic.username, password.expose());
-            accepted.push(hash(b"basic", STANDARD.encode(pair).as_bytes()));
-        }
-        if let Some(bearer) = &config.bearer {
+            let password = password.resolve().map_err(refused("basic"))?;
+            Ok(hash(
+                format!("{}:{}", basic.username, password.expose()).as_bytes(),
+            ))
+        });
+        let bearer = config.bearer.as_ref().map(|bearer| {
             let token = SecretKeys {
                 key: "token",
                 value: bearer.token.as_ref(),
                 env: bearer.token_env.as_deref(),
                 file: bearer.token_file.as_deref(),
             };
-            let token = token.resolve().map_err(|source| AuthError::Secret {
-                section: "bearer",
-                source,
-            })?;
-            accepted.push(hash(b"bearer", token.expose().as_bytes()));
-        }
-        Ok(Self { accepted })
+            let token = token.resolve().map_err(refused("bearer"))?;
+            Ok(hash(token.expose().as_bytes()))
+        });
+        Ok(Self {
+            basic: basic.transpose()?,
+            bearer: bearer.transpose()?,
+        })
     }
 
-    /// Whether a request may post.
-    pub fn admit(&self, headers: &HeaderMap) -> bool {
-        if self.accepted.is_empty() {
+    /// Whether a request with these headers may pass.
+    pub fn allows(&self, headers: &HeaderMap) -> bool {
+        if self.basic.is_none() && self.bearer.is_none() {
             return true;
         }
-        let sent = headers
-            .get(AUTHORIZATION)
-            .map_or(&b""[..], |value| value.as_bytes());
-        let space = sent
-            .iter()
-            .position(|byte| *byte == b' ')
-            .unwrap_or(sent.len());
-        let (scheme, value) = sent.split_at(space);
-        let sent = hash(&scheme.to_ascii_lowercase(), value.trim_ascii());
-        let matches = self.accepted.iter().map(|accepted| accepted.ct_eq(&sent));
-        matches
-            .fold(subtle::Choice::from(0), |any, one| any | one)
-            .into()
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        // With two headers it would depend on the reader which one counts.
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return false;
+        };
+        let Some((scheme, credentials)) = split(value.as_bytes()) else {
+            return false;
+        };
+        if scheme.eq_ignore_ascii_case(b"basic") {
+            let credentials = STANDARD.decode(credentials).unwrap_or_default();
+            matches(self.basic.as_ref(), &credentials)
+        } else if scheme.eq_ignore_ascii_case(b"bearer") {
+            matches(self.bearer.as_ref(), credentials)
+        } else {
+            false
+        }
+    }
+
+    /// The values of `WWW-Authenticate`: one per kind of credentials that is accepted.
+    pub fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
+        let basic = self
+            .basic
+            .map(|_| r#"Basic realm="falco-herald", charset="UTF-8""#);
+        let bearer = self.bearer.map(|_| r#"Bearer realm="falco-herald""#);
+        basic
+            .into_iter()
+            .chain(bearer)
+            .map(HeaderValue::from_static)
     }
 }
 
-fn hash(scheme: &[u8], value: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update((scheme.len() as u64).to_le_bytes());
-    hash.update(scheme);
-    hash.update(value);
-    hash.finalize().into()
+/// The scheme and the credentials of an `Authorization` value.
+fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = value.iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = value.split_at(space);
+    Some((scheme, rest.trim_ascii()))
+}
+
+fn hash(bytes: &[u8]) -> Hash {
+    Sha256::digest(bytes).into()
+}
+
+fn matches(expected: Option<&Hash>, given: &[u8]) -> bool {
+    let given = hash(given);
+    expected.is_some_and(|expected| expected.ct_eq(&given).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth() -> Auth {
+        let config = serde_saphyr::from_str(
+            "basic: { username: falco, password: \"a:b\" }\nbearer: { token: t0ken }",
+        )
+        .unwrap();
+        Auth::load(&config).unwrap()
+    }
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        values
+            .iter()
+            .map(|value| (AUTHORIZATION, value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn only_the_exact_credentials_pass() {
+        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+        for good in [
+            basic("falco:a:b"),
+            basic("falco:a:b").replace("Basic", "bAsIc "),
+            "Bearer t0ken".into(),
+        ] {
+            assert!(auth().allows(&headers(&[&good])), "{good}");
+        }
+        for bad in [
+            basic("falco:a"),
+            basic("falcO:a:b"),
+            basic(":"),
+            "Basic !!!".into(),
+            "Basic".into(),
+            "Bearer".into(),
+            "Bearer ".into(),
+            "Bearer t0ken2".into(),
+            "Digest t0ken".into(),
+            String::new(),
+        ] {
+            assert!(!auth().allows(&headers(&[&bad])), "{bad}");
+        }
+        assert!(!auth().allows(&headers(&[])));
+        assert!(!auth().allows(&headers(&["Bearer t0ken", "Bearer t0ken"])));
+    }
+
+    #[test]
+    fn nothing_is_asked_for_when_nothing_is_configured() {
+        assert!(Auth::default().allows(&headers(&[])));
+        assert_eq!(Auth::default().challenges().count(), 0);
+        assert_eq!(auth().challenges().count(), 2);
+    }
+
+    #[test]
+    fn a_kind_that_is_not_configured_is_refused() {
+        let only_basic = Auth {
+            bearer: None,
+            ..auth()
+        };
+        assert!(!only_basic.allows(&headers(&["Bearer t0ken"])));
+        assert!(!only_basic.allows(&headers(&["Bearer "])));
+    }
+
+    #[test]
+    fn debug_shows_no_hash() {
+        assert_eq!(
+            format!("{:?}", auth()),
+            "Auth { basic: true, bearer: true }"
+        );
+    }
 }

@@ -1,132 +1,212 @@
-//! Reading a request body under limits of size, expansion and time.
+//! Request bodies, read and decompressed within limits.
 
 use std::io::Read;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT};
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
-/// The limits of one body.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct BodyLimits {
-    /// Bytes as sent.
-    pub(super) max_body: usize,
-    /// Bytes after decompression.
-    pub(super) max_decoded: usize,
-    /// Until the last byte.
-    pub(super) timeout: Duration,
-}
+use crate::store::QUARANTINE_BODY_CAP;
 
-/// Why there is no body.
+/// Real batches of alerts shrink about tenfold, repetitive ones a hundredfold.
+const MAX_RATIO: usize = 200;
+
+/// Below this size the ratio says nothing.
+const RATIO_FLOOR: usize = 1 << 20;
+
+/// A body that did not come in whole.
 #[derive(Debug)]
-pub(super) enum BodyError {
-    /// Over the limit; what was read of it, and its length as far as known.
-    TooLarge { read: Vec<u8>, size: u64 },
-    /// Not whole in time.
-    TimedOut,
-    /// The sender went away, or its framing is wrong.
-    Broken,
-    /// A compression that we do not speak.
-    Encoding,
-    /// Not gzip although it says so.
-    NotGzip { read: Vec<u8> },
+pub(super) struct Cut {
+    pub(super) why: Why,
+    /// What had come so far.
+    pub(super) prefix: Vec<u8>,
 }
 
-/// Reads and decompresses a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    TooLarge,
+    TooSlow,
+    /// The sender went away, or broke the framing.
+    Broken,
+}
+
+/// Reads a body of up to `max` bytes within `limit`.
 pub(super) async fn read(
     headers: &HeaderMap,
-    body: Body,
-    limits: BodyLimits,
-) -> Result<Vec<u8>, BodyError> {
-    let encoding = Encoding::of(headers).ok_or(BodyError::Encoding)?;
-    let announced = headers
+    mut body: Body,
+    max: usize,
+    limit: Duration,
+) -> Result<Vec<u8>, Cut> {
+    let deadline = Instant::now() + limit;
+    let declared = headers
         .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let mut body = body;
-    let sent = tokio::time::timeout(limits.timeout, collect(&mut body, limits.max_body))
-        .await
-        .map_err(|_| BodyError::TimedOut)?;
-    let sent = match sent {
-        Err(BodyError::TooLarge { read, size }) => {
-            linger(body).await;
-            let size = announced.unwrap_or(size);
-            return Err(BodyError::TooLarge { read, size });
-        }
-        sent => sent?,
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
+        .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    let is_too_large = declared.is_some_and(|length| length > max);
+    // The sender waits for `100 Continue`, which the first read would send.
+    if is_too_large && headers.contains_key(EXPECT) {
+        return Err(Cut {
+            why: Why::TooLarge,
+            prefix: Vec::new(),
+        });
+    }
+    // What is known to be too large is read as far as the quarantine keeps it.
+    let max = if is_too_large {
+        max.min(QUARANTINE_BODY_CAP)
+    } else {
+        max
     };
-    match encoding {
-        Encoding::Identity => Ok(sent),
-        Encoding::Gzip => gunzip(sent, limits.max_decoded),
-    }
-}
-
-/// Lets a sender finish, within bounds: closing at once resets the connection under its hands, and it
-/// never sees the answer.
-async fn linger(mut body: Body) {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    const MOST: usize = 16 << 20;
-    let rest = async {
-        let mut passed = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            passed += frame.data_ref().map_or(0, |data| data.as_ref().len());
-            if passed > MOST {
-                return;
+    // The declared length is a claim: memory is taken as bytes come.
+    let mut whole = Vec::with_capacity(declared.unwrap_or(0).min(max).min(16 * 1024));
+    loop {
+        let frame = match timeout_at(deadline, body.frame()).await {
+            Err(_) => {
+                return Err(Cut {
+                    why: Why::TooSlow,
+                    prefix: whole,
+                });
             }
-        }
-    };
-    // Out of patience: the answer goes out anyway.
-    tokio::time::timeout(PATIENCE, rest).await.unwrap_or(());
-}
-
-async fn collect(body: &mut Body, max: usize) -> Result<Vec<u8>, BodyError> {
-    let mut read = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Broken)?;
-        if let Ok(data) = frame.into_data() {
-            if read.len() + data.len() > max {
-                let size = (read.len() + data.len()) as u64;
-                return Err(BodyError::TooLarge { read, size });
+            Ok(Some(Err(_))) => {
+                return Err(Cut {
+                    why: Why::Broken,
+                    prefix: whole,
+                });
             }
-            read.extend_from_slice(&data);
+            Ok(None) => return Ok(whole),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        // Trailers carry nothing that we use.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let room = max - whole.len();
+        whole.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if data.len() > room {
+            return Err(Cut {
+                why: Why::TooLarge,
+                prefix: whole,
+            });
         }
     }
-    Ok(read)
 }
 
-fn gunzip(sent: Vec<u8>, max: usize) -> Result<Vec<u8>, BodyError> {
-    let mut decoded = Vec::new();
-    // One byte more than allowed tells "too large" from "just fits".
-    let mut reader = MultiGzDecoder::new(sent.as_slice()).take(max as u64 + 1);
-    if reader.read_to_end(&mut decoded).is_err() {
-        return Err(BodyError::NotGzip { read: sent });
-    }
-    if decoded.len() > max {
-        let size = decoded.len() as u64;
-        return Err(BodyError::TooLarge { read: sent, size });
-    }
-    Ok(decoded)
-}
-
-enum Encoding {
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
     Identity,
     Gzip,
+    Unknown,
 }
 
-impl Encoding {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let Some(encoding) = headers.get(CONTENT_ENCODING) else {
-            return Some(Self::Identity);
+/// What `Content-Encoding` says.
+pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let encoding = match values.next().map(|value| value.as_bytes().trim_ascii()) {
+        None | Some(b"") => Encoding::Identity,
+        Some(name) if name.eq_ignore_ascii_case(b"identity") => Encoding::Identity,
+        Some(name) if name.eq_ignore_ascii_case(b"gzip") => Encoding::Gzip,
+        Some(name) if name.eq_ignore_ascii_case(b"x-gzip") => Encoding::Gzip,
+        Some(_) => Encoding::Unknown,
+    };
+    // Two headers mean two encodings, one around the other.
+    if values.next().is_some() {
+        Encoding::Unknown
+    } else {
+        encoding
+    }
+}
+
+/// Why a body could not be decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InflateError {
+    TooLarge,
+    Corrupt,
+}
+
+/// Decompresses gzip, up to `max` bytes and [`MAX_RATIO`].
+pub(super) fn inflate(compressed: &[u8], max: usize) -> Result<Vec<u8>, InflateError> {
+    let cap = max.min(compressed.len().saturating_mul(MAX_RATIO).max(RATIO_FLOOR));
+    let beyond = u64::try_from(cap).unwrap_or(u64::MAX).saturating_add(1);
+    let mut body = Vec::new();
+    MultiGzDecoder::new(compressed)
+        .take(beyond)
+        .read_to_end(&mut body)
+        .map_err(|_| InflateError::Corrupt)?;
+    if body.len() > cap {
+        Err(InflateError::TooLarge)
+    } else {
+        Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn gzip_comes_back_up_to_the_limit_and_not_beyond() {
+        let compressed = gzip(&[b'x'; 1000]);
+        assert_eq!(inflate(&compressed, 1000), Ok(vec![b'x'; 1000]));
+        assert_eq!(inflate(&compressed, 999), Err(InflateError::TooLarge));
+    }
+
+    #[test]
+    fn several_members_are_one_body() {
+        assert_eq!(
+            inflate(&[gzip(b"a"), gzip(b"b")].concat(), 10),
+            Ok(b"ab".to_vec())
+        );
+    }
+
+    #[test]
+    fn a_ratio_that_no_alerts_have_is_refused() {
+        assert_eq!(
+            inflate(&gzip(&vec![0; 4 << 20]), 8 << 20),
+            Err(InflateError::TooLarge)
+        );
+    }
+
+    #[test]
+    fn damaged_gzip_is_corrupt() {
+        let whole = gzip(b"hello");
+        for body in [&b""[..], b"{}", whole.get(..15).unwrap()] {
+            assert_eq!(inflate(body, 10), Err(InflateError::Corrupt), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn encodings_are_told_apart() {
+        let of = |values: &[&str]| {
+            let headers = values
+                .iter()
+                .map(|value| (CONTENT_ENCODING, value.parse().unwrap()));
+            encoding(&headers.collect())
         };
-        let encoding = encoding.to_str().ok()?.trim();
-        if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
-            Some(Self::Identity)
-        } else if encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip") {
-            Some(Self::Gzip)
-        } else {
-            None
+        assert_eq!(of(&[]), Encoding::Identity);
+        assert_eq!(of(&["Identity"]), Encoding::Identity);
+        assert_eq!(of(&["GZIP"]), Encoding::Gzip);
+        for other in [
+            &["zstd"][..],
+            &["gzip, gzip"],
+            &["gzip", "gzip"],
+            &["identity", "br"],
+        ] {
+            assert_eq!(of(other), Encoding::Unknown, "{other:?}");
         }
     }
 }

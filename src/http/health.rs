@@ -1,53 +1,53 @@
-//! Health and readiness. Health never depends on the store or on destinations: a restart would not
-//! mend them.
+//! Whether the service lives and whether it can take events. No credentials: probes have none.
 
-use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use super::Inbox;
 
-/// Whether new events can be taken.
-#[derive(Clone, Debug)]
-pub struct Readiness {
-    store: Store,
-    stopping: CancellationToken,
-}
+/// Whether the service still wants requests. From the begin of the stop on `/readyz` answers 503, so
+/// that load balancers turn away before the listeners close.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(CancellationToken);
 
 impl Readiness {
-    /// Ready while the store can write and `stopping` is not cancelled.
-    pub fn new(store: Store, stopping: CancellationToken) -> Self {
-        Self { store, stopping }
-    }
-
-    /// Why new events cannot be taken, if so.
-    pub fn unready(&self) -> Option<&'static str> {
-        if self.stopping.is_cancelled() {
-            Some("stopping")
-        } else if self.store.is_writable() {
-            None
-        } else {
-            Some("the store cannot write")
-        }
+    /// Ready until `stopping` is cancelled.
+    pub fn new(stopping: CancellationToken) -> Self {
+        Self(stopping)
     }
 }
 
+/// Falcosidekick's oldest probe.
 pub(super) async fn ping() -> &'static str {
     "pong\n"
 }
 
+/// Says that the process answers, and nothing about the store: restarting does not mend a disk.
 pub(super) async fn healthz() -> Response {
-    Json(json!({ "status": "ok" })).into_response()
+    json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-pub(super) fn readyz(readiness: &Readiness) -> Response {
-    match readiness.unready() {
-        None => Json(json!({ "status": "ready" })).into_response(),
-        Some(reason) => {
-            let answer = Json(json!({ "status": "unready", "reason": reason }));
-            (StatusCode::SERVICE_UNAVAILABLE, answer).into_response()
-        }
+/// Whether events would be stored right now.
+pub(super) fn readyz(readiness: &Readiness, inbox: &impl Inbox) -> Response {
+    if readiness.0.is_cancelled() {
+        return json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"status":"unready","reason":"shutting down"}"#,
+        );
     }
+    if !inbox.is_writable() {
+        return json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"status":"unready","reason":"the store cannot write"}"#,
+        );
+    }
+    json(StatusCode::OK, r#"{"status":"ready"}"#)
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Response {
+    let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (status, content_type, text.into()).into_response()
 }

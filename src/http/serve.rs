@@ -1,155 +1,203 @@
-//! The accept loop: time-outs that close, a cap on connections, an orderly end.
-//!
-//! `axum::serve` has none of these: hyper's time-outs need a timer that it does not install.
+//! Accepting and serving connections, with a limit on everything that a peer could drag out.
+
+mod connection;
+mod stall;
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::throttle::Throttle;
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 
-/// After an error such as "too many open files", so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+static ACCEPT_ERRORS: Throttle = Throttle::new(Duration::from_secs(10));
 
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long accepting rests after an error of ours, such as too many open files; doubled each time
+/// up to the second value.
+const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// The largest header that is read.
-const MAX_HEADER: usize = 64 * 1024;
-
-/// Limits of a listener's connections.
+/// What a peer may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at once; more are closed.
-    pub max_connections: u32,
-    /// How long a header may take, and how long a connection may idle between requests.
+    /// Connections open at once; more are closed at once.
+    pub max_connections: usize,
+    /// From the connection to the end of the TLS handshake, and from there to the end of the first
+    /// request head.
     pub header_timeout: Duration,
+    /// From an answer to the end of the next request head; also how long a peer may take to read a
+    /// part of an answer.
+    pub idle_timeout: Duration,
+    /// From the stop to the moment when requests that are still in flight are cut.
+    pub drain_timeout: Duration,
 }
 
-/// Serves `router` on `listener` until `shutdown` begins; then lets the requests under way finish
-/// until it ends.
-pub async fn serve(
-    listener: TcpListener,
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 64,
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(2),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// Bound by the caller, so that it can report which address was taken.
+    pub socket: TcpListener,
+    /// What to speak, unless plain text. Replaced when the certificate is renewed.
+    pub tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+    /// What is served.
+    pub router: Router,
+    /// What a peer may cost.
+    pub limits: ConnectionLimits,
+    /// Where connections are counted.
+    pub metrics: Metrics,
+}
+
+/// What all connections of a listener share.
+struct Shared {
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     router: Router,
-    tls: Option<Arc<rustls::ServerConfig>>,
     limits: ConnectionLimits,
     metrics: Metrics,
-    shutdown: Shutdown,
-) {
-    let places = Arc::new(Semaphore::new(
-        usize::try_from(limits.max_connections).unwrap_or(usize::MAX),
-    ));
-    let server = Server {
+    stop: CancellationToken,
+}
+
+/// Serves until `shutdown` begins, then closes the socket, lets requests in flight finish, and cuts
+/// what is left after the drain time-out or when the shutdown ends. When it returns, no request is
+/// running any more.
+pub async fn serve(listener: Listener, shutdown: Shutdown) {
+    let stop = shutdown.soft().clone();
+    let Listener {
+        socket,
+        tls,
         router,
-        tls: tls.map(TlsAcceptor::from),
-        header_timeout: limits.header_timeout,
+        limits,
         metrics,
-        shutdown: shutdown.clone(),
-    };
+    } = listener;
+    let slots = Arc::new(Semaphore::new(
+        limits.max_connections.min(Semaphore::MAX_PERMITS),
+    ));
+    let shared = Arc::new(Shared {
+        tls,
+        router,
+        limits,
+        metrics,
+        stop: stop.clone(),
+    });
     let connections = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let mut rest = REST.0;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.soft().cancelled() => break,
+            biased;
+            () = stop.cancelled() => break,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
-                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                    connections.spawn(server.clone().connection(stream, place));
-                } else {
-                    server.metrics.connections_refused.inc();
-                    tracing::debug!("connection refused: too many");
-                }
+                rest = REST.0;
+                let Ok(slot) = slots.clone().try_acquire_owned() else {
+                    shared.metrics.connections_refused.inc();
+                    refuse(&stream, shared.tls.is_some());
+                    continue;
+                };
+                let (shared, cut) = (shared.clone(), cut.clone());
+                connections.spawn(async move {
+                    let _slot = slot;
+                    let _counted = Counted::new(&shared.metrics);
+                    tokio::select! {
+                        () = connection::run(stream, &shared) => {}
+                        () = cut.cancelled() => {}
+                    }
+                });
             }
-            Err(error) if is_of_connection(&error) => {}
+            Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if ACCEPT_ERRORS.allows() {
+                    tracing::error!(%error, "cannot accept connections; trying again");
+                }
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(rest) => rest = (rest * 2).min(REST.1),
+                }
             }
         }
     }
-    drop(listener);
+    drop(socket);
     connections.close();
-    tokio::select! {
-        () = connections.wait() => {}
-        () = shutdown.hard().cancelled() => {}
+    let drained = tokio::select! {
+        () = connections.wait() => true,
+        () = tokio::time::sleep(limits.drain_timeout) => false,
+        () = shutdown.hard().cancelled() => false,
+    };
+    if !drained {
+        tracing::warn!(
+            connections = connections.len(),
+            "cut requests that did not finish in time"
+        );
+        cut.cancel();
+        connections.wait().await;
     }
 }
 
-/// Errors of one connection that accept reports say nothing about the listener.
-fn is_of_connection(error: &io::Error) -> bool {
+/// Whether only the one connection is affected, and the next can be accepted at once.
+fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
+        io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
     )
 }
 
-#[derive(Clone)]
-struct Server {
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    header_timeout: Duration,
-    metrics: Metrics,
-    shutdown: Shutdown,
-}
-
-impl Server {
-    async fn connection(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
-        self.metrics.connections.inc();
-        // Answers are small and awaited one by one: Nagle's algorithm would only delay them.
-        drop(stream.set_nodelay(true));
-        match &self.tls {
-            None => self.http(stream).await,
-            Some(acceptor) => {
-                match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => self.http(stream).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                    Err(_) => tracing::debug!("TLS handshake took too long"),
-                }
-            }
-        }
-        self.metrics.connections.dec();
-    }
-
-    async fn http(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let mut builder = hyper::server::conn::http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_buf_size(MAX_HEADER);
-        let service = TowerToHyperService::new(self.router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop(&self.shutdown) => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection => ended,
-                    () = self.shutdown.hard().cancelled() => return,
-                }
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "connection ended");
-        }
+/// Says why, as far as that is possible without waiting.
+fn refuse(stream: &TcpStream, tls: bool) {
+    if !tls {
+        // The connection is closed whether or not the peer hears the reason.
+        let _ = stream.try_write(
+            b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
+              content-length: 0\r\n\r\n",
+        );
     }
 }
 
-async fn stop(shutdown: &Shutdown) {
-    let soft: &CancellationToken = shutdown.soft();
-    soft.cancelled().await;
+/// Counts a connection as long as it lives.
+struct Counted(Metrics);
+
+impl Counted {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepting_rests_only_after_errors_of_our_own() {
+        assert!(is_of_the_peer(&io::ErrorKind::ConnectionAborted.into()));
+        let too_many_open_files = io::Error::from_raw_os_error(24);
+        assert!(!is_of_the_peer(&too_many_open_files));
+    }
 }

@@ -1,92 +1,101 @@
-//! TLS for the event listener, with client certificates when asked for.
+//! TLS of the events listener: the server's certificate, and the senders' when a CA is named.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use super::TlsConfig;
+/// PEM files of the listener.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate chain, the server's own certificate first.
+    pub cert_file: PathBuf,
+    /// The private key of the certificate.
+    pub key_file: PathBuf,
+    /// The CAs of the senders' certificates. When set, only senders with a certificate get in.
+    pub client_ca_file: Option<PathBuf>,
+}
 
-/// Why the `ingest.tls` section is refused.
+/// Why TLS cannot be set up. Names the key and the file, never the content.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read as PEM.
-    #[error("ingest.tls.{key}: cannot read {} as PEM", path.display())]
+    /// A file is missing, unreadable or holds no such PEM section.
+    #[error("ingest.tls.{key}: cannot read a PEM {what} from {}", path.display())]
     Pem {
-        /// The key in the section.
+        /// The config key.
         key: &'static str,
+        /// What was looked for.
+        what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What went wrong.
         #[source]
         source: rustls_pki_types::pem::Error,
     },
-    /// A file holds no certificate.
-    #[error("ingest.tls.{key}: {} holds no certificate", path.display())]
-    Empty {
-        /// The key in the section.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-    },
-    /// Certificate and key do not work together.
-    #[error("ingest.tls: certificate and key do not work together")]
-    Rustls(#[source] rustls::Error),
-    /// The client authorities cannot be used.
-    #[error("ingest.tls.client_ca_file cannot be used")]
-    ClientCa(#[source] rustls::server::VerifierBuilderError),
+    /// The certificate and the key do not fit, or cannot be used.
+    #[error("ingest.tls.key_file: certificate and key cannot be used together")]
+    Pair(#[source] rustls::Error),
+    /// The client CAs cannot be used.
+    #[error("ingest.tls.client_ca_file: the certificates cannot be used as authorities")]
+    ClientCa(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Reads certificate, key and client authorities.
-pub fn server_config(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// Reads the files into what the listener takes.
+pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = certificates("cert_file", &config.cert_file)?;
     let key = PrivateKeyDer::from_pem_file(&config.key_file).map_err(|source| TlsError::Pem {
         key: "key_file",
+        what: "private key",
         path: config.key_file.clone(),
         source,
     })?;
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(TlsError::Rustls)?;
+        .map_err(TlsError::Pair)?;
     let builder = match &config.client_ca_file {
         None => builder.with_no_client_auth(),
         Some(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates("client_ca_file", path)? {
-                roots.add(certificate).map_err(TlsError::Rustls)?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| TlsError::ClientCa(error.into()))?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
-                .map_err(TlsError::ClientCa)?;
+                .map_err(|error| TlsError::ClientCa(error.into()))?;
             builder.with_client_cert_verifier(verifier)
         }
     };
-    let mut tls = builder
+    let mut server = builder
         .with_single_cert(chain, key)
-        .map_err(TlsError::Rustls)?;
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(tls))
+        .map_err(TlsError::Pair)?;
+    // HTTP/2 would bring its own floods, and no sender needs it.
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(server))
 }
 
 fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unreadable = |source| TlsError::Pem {
+    let refuse = |source| TlsError::Pem {
         key,
+        what: "certificate",
         path: path.to_owned(),
         source,
     };
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .map_err(unreadable)?
-        .collect::<Result<_, _>>()
-        .map_err(unreadable)?;
+        .and_then(Iterator::collect)
+        .map_err(refuse)?;
     if certificates.is_empty() {
-        return Err(TlsError::Empty {
-            key,
-            path: path.to_owned(),
-        });
+        return Err(refuse(rustls_pki_types::pem::Error::NoItemsFound));
     }
     Ok(certificates)
 }

@@ -9,7 +9,7 @@ async fn hostile_bodies_are_answered_as_the_index_says_and_stored_once() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(
         folder.path(),
-        "route: { to: [console], group_by: [source] }\n",
+        "route: { to: [console], group_by: [source], group_interval: 10ms }\n",
     );
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hostile-bodies");
     let index = std::fs::read_to_string(data.join("index.json")).unwrap();

@@ -166,7 +166,7 @@ async fn what_is_refused_is_answered_and_listed() {
     let metrics = client().get(format!("http://{}/metrics", service.admin));
     let metrics = metrics.send().await.unwrap().text().await.unwrap();
     assert!(
-        metrics.contains("falco_herald_requests_total{outcome=\"invalid\"} 1"),
+        metrics.contains("falco_herald_requests_total{outcome=\"invalid\"} 2"),
         "{metrics}"
     );
 }

@@ -6,6 +6,7 @@ pub(crate) mod smtp;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test fails.
@@ -88,10 +89,15 @@ pub(crate) async fn until(what: &str, mut ready: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// An HTTP client without proxy.
-pub(crate) fn client() -> reqwest::Client {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().no_proxy().build().unwrap()
+/// An HTTP client without proxy. One for all tests, because making one reads all root certificates;
+/// without kept connections, because each test has a runtime of its own.
+pub(crate) fn client() -> &'static reqwest::Client {
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let builder = reqwest::Client::builder().no_proxy();
+        builder.pool_max_idle_per_host(0).build().unwrap()
+    });
+    &CLIENT
 }
 
 /// An event of ours with a number in it.
