@@ -110,7 +110,7 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
     /// and never for two notices of one incident at once.
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>>;
 
-    /// How fast and how much at once the peer can take.
+    /// How fast and how much at once the peer can take, unless the site says otherwise.
     fn pace(&self) -> Pace;
 }
 
@@ -130,6 +130,8 @@ pub struct Configured {
     pub name: String,
     /// How to reach it.
     pub destination: Arc<dyn Destination>,
+    /// How fast and how much at once it is sent to.
+    pub pace: Pace,
     /// After how long a delivery that keeps failing is given up.
     pub max_age: Duration,
     /// When a failed delivery is tried again.

@@ -38,7 +38,8 @@ pub struct StoreConfig {
     /// The folder of the embedded store. It is made when it does not exist, and belongs to one
     /// process at a time.
     pub path: std::path::PathBuf,
-    /// How long events, attempts and ended incidents are kept after they were said.
+    /// How long events and the record of attempts are kept. Incidents and counts stay, and so does
+    /// what a delivery that waits has to show.
     pub retention: Span,
 }
 

@@ -1,6 +1,7 @@
 //! Starts a worker per destination, and starts them anew when the configuration changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -10,6 +11,9 @@ use super::{Setup, Shared, worker};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
+
+/// How long messages under way may take once the service stops.
+const LAST_SENDS: Duration = Duration::from_secs(10);
 
 /// Owner of the workers.
 #[derive(Debug)]
@@ -36,13 +40,17 @@ impl Dispatcher {
         }
     }
 
-    /// Delivers until `stop`; then lets what is under way finish.
+    /// Delivers until `stop`; then lets what is under way finish within [`LAST_SENDS`]. What is cut
+    /// is sent again after the next start, with the same key.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
+        let mut workers = JoinSet::new();
         loop {
             let setup = Arc::clone(&self.setup.borrow_and_update());
             let round = stop.child_token();
             self.warn_of_orphans(&setup).await?;
-            let mut workers = self.start(&setup, &round);
+            // Workers of the round before finish what they began: the store never hands out two
+            // deliveries of one incident and destination at once.
+            self.start(&setup, &round, &mut workers);
             let reloaded = loop {
                 tokio::select! {
                     () = stop.cancelled() => break false,
@@ -51,30 +59,32 @@ impl Dispatcher {
                 }
             };
             round.cancel();
+            if !reloaded {
+                break;
+            }
+        }
+        let finish = async {
             while let Some(ended) = workers.join_next().await {
                 crashed(ended)?;
             }
-            if !reloaded {
-                return Ok(());
-            }
-        }
+            Ok(())
+        };
+        let finished = tokio::time::timeout(LAST_SENDS, finish).await;
+        finished.unwrap_or_else(|_| {
+            tracing::warn!("cut messages under way; they are sent again after the next start");
+            Ok(())
+        })
     }
 
     /// Deliveries to a destination that is not configured any more wait for it to come back.
     async fn warn_of_orphans(&self, setup: &Setup) -> Result<(), StoreError> {
-        for (destination, deliveries) in self.store.pending().await? {
-            let known = setup
-                .destinations
-                .iter()
-                .any(|known| known.name == destination);
-            if !known {
-                tracing::warn!(
-                    destination.name = destination,
-                    deliveries,
-                    "deliveries wait for a destination that is not configured; \
-                     configure it again or discard them"
-                );
-            }
+        for (destination, deliveries) in orphans(self.store.pending().await?, setup) {
+            tracing::warn!(
+                destination.name = destination,
+                deliveries,
+                "deliveries wait for a destination that is not configured; \
+                 configure it again or discard them"
+            );
         }
         Ok(())
     }
@@ -83,8 +93,8 @@ impl Dispatcher {
         &self,
         setup: &Arc<Setup>,
         stop: &CancellationToken,
-    ) -> JoinSet<Result<(), StoreError>> {
-        let mut workers = JoinSet::new();
+        workers: &mut JoinSet<Result<(), StoreError>>,
+    ) {
         for configured in &setup.destinations {
             let shared = Shared {
                 store: self.store.clone(),
@@ -94,8 +104,15 @@ impl Dispatcher {
             };
             workers.spawn(worker::run(configured.clone(), shared, stop.clone()));
         }
-        workers
     }
+}
+
+/// The pending deliveries of destinations that are not configured.
+fn orphans(pending: Vec<(String, u64)>, setup: &Setup) -> impl Iterator<Item = (String, u64)> {
+    let known = |name: &str| setup.destinations.iter().any(|known| known.name == name);
+    pending
+        .into_iter()
+        .filter(move |(destination, _)| !known(destination))
 }
 
 /// A worker that ends by itself has lost its store; one that panics is a bug. Either way the process
@@ -104,4 +121,26 @@ fn crashed(
     ended: Result<Result<(), StoreError>, tokio::task::JoinError>,
 ) -> Result<(), StoreError> {
     ended.unwrap_or(Err(StoreError::Closed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::{Classifier, ClassifyConfig};
+    use crate::deliver::{DestinationConfig, configure};
+    use crate::report::Engine;
+
+    #[test]
+    fn only_deliveries_without_a_destination_are_orphans() {
+        let console = configure("console", &DestinationConfig::console(), &Clock::system());
+        let setup = Setup {
+            destinations: vec![console.unwrap()],
+            engine: Engine::default(),
+            classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
+            public_url: None,
+        };
+        let pending = vec![("console".to_owned(), 2), ("gone".to_owned(), 3)];
+        let orphans: Vec<_> = orphans(pending, &setup).collect();
+        assert_eq!(orphans, [("gone".to_owned(), 3)]);
+    }
 }

@@ -10,7 +10,7 @@ use super::console::{Console, ConsoleConfig};
 use super::email::{Email, EmailConfig};
 use super::slack::{Slack, SlackConfig};
 use super::webhook::{Webhook, WebhookConfig};
-use super::{Configured, Destination};
+use super::{Configured, Destination, Pace};
 use crate::backoff::{Backoff, InvalidBackoff};
 use crate::clock::Clock;
 use crate::secret::SecretError;
@@ -54,6 +54,12 @@ pub struct DeliveryConfig {
     pub retry_initial: Span,
     /// The longest delay between two attempts.
     pub retry_max: Span,
+    /// How many messages may be under way at once. The default depends on the kind.
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u32>,
+    /// The least time between the starts of two messages. The default depends on the kind: 1 s for
+    /// Slack, none for the others.
+    pub interval: Option<Span>,
 }
 
 impl Default for DeliveryConfig {
@@ -63,6 +69,8 @@ impl Default for DeliveryConfig {
             max_age: Span(Duration::from_hours(24)),
             retry_initial: Span(Duration::from_secs(2)),
             retry_max: Span(Duration::from_mins(10)),
+            concurrency: None,
+            interval: None,
         }
     }
 }
@@ -121,8 +129,24 @@ pub fn configure(
         }
         _ => return Err(BuildError::Kind),
     };
+    let usual = destination.pace();
+    let concurrency = match delivery.concurrency {
+        Some(0) => {
+            return Err(BuildError::Setting(
+                "delivery.concurrency: at least 1".to_owned(),
+            ));
+        }
+        Some(concurrency) => usize::try_from(concurrency).unwrap_or(usize::MAX),
+        None => usual.concurrency,
+    };
     Ok(Configured {
         name: name.to_owned(),
+        pace: Pace {
+            concurrency,
+            interval: delivery
+                .interval
+                .map_or(usual.interval, |interval| interval.0),
+        },
         destination,
         max_age: delivery.max_age.0,
         retry: Backoff::try_new(delivery.retry_initial.0, delivery.retry_max.0)?,

@@ -1,8 +1,10 @@
 //! One destination's worker: takes due deliveries, renders, sends, records.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +45,7 @@ pub(super) async fn run(
         };
         let idle = leased.is_empty();
         for delivery in leased {
-            not_before = later(now, worker.configured.destination.pace().interval);
+            not_before = later(now, worker.configured.pace.interval);
             let worker = Arc::clone(&worker);
             sending.spawn(async move { worker.attempt(delivery).await });
         }
@@ -68,9 +70,8 @@ fn ended(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result
     match sent {
         Ok(result) => result,
         Err(error) => {
-            // The delivery stays `sending` and is sent again after a restart.
             tracing::error!(%error, "a delivery ended without a record");
-            Ok(())
+            Err(StoreError::Closed)
         }
     }
 }
@@ -82,6 +83,14 @@ async fn sleep_until(shared: &Shared, wake: Option<Timestamp>) {
     }
 }
 
+/// What an attempt came to.
+struct Said {
+    outcome: Outcome,
+    detail: String,
+    remote: Option<String>,
+    report: String,
+}
+
 struct Worker {
     configured: Configured,
     shared: Shared,
@@ -89,7 +98,7 @@ struct Worker {
 
 impl Worker {
     fn free(&self, under_way: usize) -> usize {
-        let pace = self.configured.destination.pace();
+        let pace = self.configured.pace;
         // A pace has one send at a time start; without it, all free places fill at once.
         let free = pace.concurrency.saturating_sub(under_way);
         if pace.interval.is_zero() {
@@ -123,36 +132,48 @@ impl Worker {
 
     async fn attempt(&self, leased: Leased) -> Result<(), StoreError> {
         let started = self.shared.clock.now();
-        let (notice, report) = match self.notice(&leased, started) {
-            Some(notice) => {
-                let report = notice.report.markdown.clone();
-                (Some(notice), report)
-            }
-            None => (None, String::new()),
-        };
-        let (outcome, detail, remote) = match &notice {
-            Some(notice) => self.send(notice, &leased).await,
-            None => (
-                Outcome::Dead,
-                "its event is not in the store any more".to_owned(),
-                None,
-            ),
-        };
-        self.log(&leased, outcome, &detail);
+        // A panic costs this attempt, not the deliveries behind it.
+        let said = AssertUnwindSafe(self.say(&leased, started)).catch_unwind();
+        let said = said.await.unwrap_or_else(|_| Said {
+            outcome: self.judge(Verdict::Retry { after: None }, &leased),
+            detail: "a defect in falco-herald: delivering it panicked".to_owned(),
+            remote: None,
+            report: String::new(),
+        });
+        self.log(&leased, said.outcome, &said.detail);
         let finished = self.shared.clock.now();
-        self.count(&leased, outcome, finished);
+        self.count(&leased, said.outcome, finished);
         self.shared
             .store
             .finish(Attempt {
                 delivery: leased.id,
                 started,
                 finished,
-                outcome,
-                detail,
-                report,
-                remote,
+                outcome: said.outcome,
+                detail: said.detail,
+                report: said.report,
+                remote: said.remote,
             })
             .await
+    }
+
+    /// Words the incident and sends it.
+    async fn say(&self, leased: &Leased, now: Timestamp) -> Said {
+        let Some(notice) = self.notice(leased, now) else {
+            return Said {
+                outcome: Outcome::Dead,
+                detail: "its event is not in the store any more".to_owned(),
+                remote: None,
+                report: String::new(),
+            };
+        };
+        let (outcome, detail, remote) = self.send(&notice, leased).await;
+        Said {
+            outcome,
+            detail,
+            remote,
+            report: notice.report.markdown,
+        }
     }
 
     fn count(&self, leased: &Leased, outcome: Outcome, finished: Timestamp) {
@@ -229,7 +250,7 @@ impl Worker {
 
     /// A template that fails costs its layout, not the alert.
     fn render(&self, subject: &Subject<'_>) -> Report {
-        let rendered = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let rendered = std::panic::catch_unwind(AssertUnwindSafe(|| {
             self.shared.setup.engine.render(subject)
         }));
         match rendered {
@@ -290,3 +311,6 @@ fn fallback(subject: &Subject<'_>) -> Report {
         severity: subject.incident.severity,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,75 @@ async fn acknowledged_events_survive_kill_9() {
     })
     .await;
 }
+
+/// Posts until an answer is not 200; how many were.
+async fn post_until_refused(service: &Service, rule: &str) -> u64 {
+    let mut accepted = 0;
+    loop {
+        let post = client().post(format!("http://{}/", service.events));
+        match post.body(event(rule, 1)).send().await {
+            Ok(answer) if answer.status() == 200 => accepted += 1,
+            _ => return accepted,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_fails_is_never_acknowledged_and_ends_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "route: { to: [console], group_by: [rule], group_interval: 0s }\n";
+    // Writes beyond this size fail with EFBIG, an I/O error that SQLite cannot mend.
+    let limit = "trap '' XFSZ; ulimit -f 4096";
+    let mut service = Service::start_after(folder.path(), config, limit);
+    let accepted = post_until_refused(&service, "storm").await;
+    assert!(accepted > 10, "{accepted}");
+    let ready = client().get(format!("http://{}/readyz", service.events));
+    if let Ok(answer) = ready.send().await {
+        assert_eq!(answer.status(), 503);
+    }
+    until("the process has ended", async || {
+        service.child.try_wait().unwrap().is_some()
+    })
+    .await;
+    let code = service.child.wait().unwrap().code();
+    assert!(code.is_some_and(|code| code != 0), "{code:?}");
+    let service = Service::start(folder.path(), config);
+    until("what was acknowledged is there", async || {
+        let incidents = api(&service, "incidents").await;
+        // The event whose answer was refused may have been written all the same.
+        incidents[0]["count"]
+            .as_u64()
+            .is_some_and(|count| count == accepted || count == accepted + 1)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_under_load_with_a_stuck_peer_ends_in_time_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let stuck = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = format!(
+        "destinations: {{ hook: {{ webhook: {{ url: 'http://{}' }} }} }}\nroute: {{ to: [hook], group_by: [rule], group_interval: 0s }}\n",
+        stuck.local_addr().unwrap()
+    );
+    let service = Service::start(folder.path(), &config);
+    let (accepted, began) = {
+        let post = post_until_refused(&service, "storm");
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            service.signal("TERM");
+            std::time::Instant::now()
+        };
+        tokio::join!(post, stop)
+    };
+    assert!(accepted > 10, "{accepted}");
+    assert_eq!(service.exit_code(), Some(0));
+    let took = began.elapsed();
+    assert!((5..25).contains(&took.as_secs()), "{took:?}");
+    let service = Service::start(folder.path(), &config);
+    until("what was acknowledged is there", async || {
+        let incidents = api(&service, "incidents").await;
+        incidents[0]["count"].as_u64() == Some(accepted)
+    })
+    .await;
+}

@@ -3,7 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says when it is skipped"
 )]
 
 mod crash;
@@ -11,6 +12,7 @@ mod hostile;
 mod layers;
 mod mail;
 mod operate;
+mod peers;
 mod service;
 mod slack;
 mod support;

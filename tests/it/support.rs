@@ -22,6 +22,11 @@ pub(crate) struct Service {
 impl Service {
     /// Starts a service with a configuration; `listen`, `admin` and `store` are filled in.
     pub(crate) fn start(folder: &Path, config: &str) -> Self {
+        Self::start_after(folder, config, "")
+    }
+
+    /// The same, in a shell that runs `before` first: for limits that a process inherits.
+    pub(crate) fn start_after(folder: &Path, config: &str, before: &str) -> Self {
         let file = folder.join("herald.yaml");
         let store = folder.join("store");
         let text = format!(
@@ -29,8 +34,10 @@ impl Service {
             store.display()
         );
         std::fs::write(&file, text).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
-            .args(["serve", "--config"])
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{before}\nexec \"$0\" serve --config \"$1\""))
+            .arg(env!("CARGO_BIN_EXE_falco-herald"))
             .arg(&file)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -65,9 +72,19 @@ impl Service {
     }
 
     /// Ends the process as Kubernetes does; the exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(self) -> Option<i32> {
+        self.signal("TERM");
+        self.exit_code()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        Command::new("kill").arg(&pid).status().unwrap();
+        let kill = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) fn exit_code(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

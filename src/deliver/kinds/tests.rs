@@ -34,6 +34,16 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
 }
 
 #[test]
+fn the_site_may_set_the_pace() {
+    let yaml =
+        "{ slack: { token: xoxb-1, channel: C1 }, delivery: { concurrency: 3, interval: 50ms } }";
+    let pace = configured(yaml).unwrap().pace;
+    assert_eq!((pace.concurrency, pace.interval.as_millis()), (3, 50));
+    let none = configured("{ console: {}, delivery: { concurrency: 0 } }").unwrap_err();
+    assert_eq!(none.to_string(), "delivery.concurrency: at least 1");
+}
+
+#[test]
 fn none_or_two_kinds_are_refused() {
     for yaml in [
         "{}",

@@ -126,14 +126,45 @@ fn lease(
         )?
         .query_map(params![destination, nanos(now), limit], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    due.into_iter()
-        .map(|delivery| {
-            connection
-                .prepare_cached("UPDATE deliveries SET state = 'sending' WHERE id = ?1")?
-                .execute([delivery])?;
-            leased(connection, delivery)
-        })
-        .collect()
+    let mut taken = Vec::with_capacity(due.len());
+    for delivery in due {
+        match leased(connection, delivery) {
+            Ok(leased) => {
+                connection
+                    .prepare_cached("UPDATE deliveries SET state = 'sending' WHERE id = ?1")?
+                    .execute([delivery])?;
+                taken.push(leased);
+            }
+            Err(error) if is_of_row(&error) => set_aside(connection, delivery, &error)?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}
+
+/// Whether the row is at fault and not the database.
+fn is_of_row(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::QueryReturnedNoRows
+    )
+}
+
+/// A delivery that cannot be read must not hold up the others: it becomes a dead letter.
+fn set_aside(
+    connection: &Connection,
+    delivery: i64,
+    error: &rusqlite::Error,
+) -> rusqlite::Result<()> {
+    tracing::error!(delivery.id = delivery, %error, "a delivery cannot be read, it is given up");
+    connection.execute(
+        "UPDATE deliveries SET state = 'dead', detail = 'its record cannot be read' WHERE id = ?1",
+        [delivery],
+    )?;
+    settle_dead(connection, delivery)
 }
 
 fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {

@@ -202,14 +202,18 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
     })
 }
 
-/// Events go in the order of their ids, which is the order of their receipt. The events that a live
-/// incident shows stay.
+/// Events go in the order of their ids, which is the order of their receipt. What a live incident or
+/// an unfinished delivery shows stays.
 fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
     let before = nanos(before);
     let events = connection.execute(
         "DELETE FROM events WHERE id IN (
              SELECT id FROM events WHERE received < ?1 AND id NOT IN (
-                 SELECT first_event FROM incidents WHERE last_received >= ?1)
+                 SELECT first_event FROM incidents WHERE last_received >= ?1
+                 UNION SELECT i.first_event FROM incidents AS i JOIN deliveries AS d
+                     ON d.incident = i.id WHERE d.state IN ('pending', 'sending')
+                 UNION SELECT i.last_event FROM incidents AS i JOIN deliveries AS d
+                     ON d.incident = i.id WHERE d.state IN ('pending', 'sending'))
              ORDER BY id LIMIT ?2)",
         params![before, PRUNE],
     )?;

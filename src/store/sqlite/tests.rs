@@ -13,6 +13,9 @@ use crate::store::{
     Store, StoreError,
 };
 
+/// More events than are pruned at a time would take long to post one by one.
+const PIECE: i64 = 20;
+
 const SPACING: Duration = Duration::from_secs(30);
 
 fn at(seconds: i64) -> Timestamp {
@@ -331,11 +334,47 @@ async fn the_quarantine_keeps_the_newest() {
 async fn old_events_are_pruned_a_piece_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    post(&store, 3).await;
+    let last = PIECE + 2;
+    post(&store, usize::try_from(last).unwrap()).await;
     take_over(&store, None, 0).await;
-    assert!(store.prune(at(10)).await.unwrap());
-    assert!(!store.prune(at(10)).await.unwrap());
-    assert!(store.event(EventId(1)).await.unwrap().is_none());
+    let left = async || {
+        let mut left = Vec::new();
+        for id in 1..=last {
+            if store.event(EventId(id)).await.unwrap().is_some() {
+                left.push(id);
+            }
+        }
+        left
+    };
+    assert!(!store.prune(at(-1)).await.unwrap(), "nothing is old yet");
+    while store.prune(at(10)).await.unwrap() {}
+    assert_eq!(left().await, [1, last], "a delivery waits to show them");
+    let leased = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    store
+        .finish(attempt(&leased, 1, Outcome::Sent))
+        .await
+        .unwrap();
+    while store.prune(at(10)).await.unwrap() {}
+    assert_eq!(left().await, [0_i64; 0]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_is_given_up_and_the_others_are_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let damage = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    damage
+        .execute("UPDATE incidents SET labels = 'x'", [])
+        .unwrap();
+    assert!(store.lease("soc", at(0), 10).await.unwrap().is_empty());
+    let dead = store
+        .deliveries(Some(DeliveryState::Dead), 10)
+        .await
+        .unwrap();
+    assert_eq!(dead[0].detail.as_deref(), Some("its record cannot be read"));
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 1)]);
 }
 
 #[tokio::test]
