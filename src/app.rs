@@ -13,7 +13,8 @@ use crate::clock::{Clock, later};
 use crate::config::{Loaded, Resolved, resolve};
 use crate::deliver::{Dispatcher, Setup};
 use crate::http::{
-    Admin, Auth, ConnectionLimits, Ingest, Listener, Readiness, admin_router, ingest_router, serve,
+    Admin, Auth, ConnectionLimits, Guard, Ingest, Listener, Readiness, admin_router, ingest_router,
+    serve,
 };
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
@@ -81,7 +82,7 @@ impl App {
         for doubt in &resolved.doubts {
             tracing::warn!(doubt, "configuration");
         }
-        let auth = Auth::load(&config.ingest.auth)?;
+        let auth = Auth::load(&config.ingest.auth, "ingest.auth")?;
         let store = Store::open(&config.store.path, &clock)?;
         let metrics = Metrics::default();
         let readiness = Readiness::new(shutdown.soft().clone());
@@ -98,6 +99,11 @@ impl App {
             clock: clock.clone(),
             metrics: metrics.clone(),
             readiness,
+            guard: Guard {
+                auth: Auth::load(&config.admin_auth, "admin_auth")?,
+                is_loopback: config.admin.ip().is_loopback(),
+                public_host: config.public_host(),
+            },
         };
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address)

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::classify::ClassifyConfig;
 use crate::deliver::DestinationConfig;
-use crate::http::IngestConfig;
+use crate::http::{AuthConfig, IngestConfig};
 use crate::route::RouteConfig;
 use crate::store::StoreConfig;
 
@@ -33,8 +33,11 @@ pub const DEFAULT_DESTINATION: &str = "console";
 pub struct Config {
     /// Where events are received. 2801, 2802 and 2803 are Falcosidekick, its UI and Falco Talon.
     pub listen: SocketAddr,
-    /// Where metrics, health and the JSON API are served. Keep it off public networks.
+    /// Where metrics, health and the JSON API are served. Keep it off public networks. The API needs
+    /// `admin_auth` unless this is a loopback address.
     pub admin: SocketAddr,
+    /// Who may use the JSON API.
+    pub admin_auth: AuthConfig,
     /// The address under which people reach Herald, for links in reports.
     pub public_url: Option<String>,
     /// How events are received.
@@ -56,6 +59,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 2804)),
             admin: SocketAddr::from(([127, 0, 0, 1], 2805)),
+            admin_auth: AuthConfig::default(),
             public_url: None,
             ingest: IngestConfig::default(),
             store: StoreConfig::default(),
@@ -64,6 +68,14 @@ impl Default for Config {
             route: RouteConfig::default(),
             templates: None,
         }
+    }
+}
+
+impl Config {
+    /// The host of `public_url`.
+    pub fn public_host(&self) -> Option<String> {
+        let url: http::Uri = self.public_url.as_deref()?.parse().ok()?;
+        url.host().map(str::to_owned)
     }
 }
 

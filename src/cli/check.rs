@@ -10,8 +10,12 @@ use crate::http::Auth;
 pub(super) fn run(file: &ConfigFile) -> Result<()> {
     let loaded = file.load()?;
     let resolved = resolve(&loaded, &Clock::system())?;
-    let ingest = &loaded.config.ingest;
-    Auth::load(&ingest.auth).map_err(|error| loaded.locate(error.to_string()))?;
+    for (auth, section) in [
+        (&loaded.config.ingest.auth, "ingest.auth"),
+        (&loaded.config.admin_auth, "admin_auth"),
+    ] {
+        Auth::load(auth, section).map_err(|error| loaded.locate(error.to_string()))?;
+    }
     for doubt in &resolved.doubts {
         print(&format!("warning: {doubt}\n"))?;
     }

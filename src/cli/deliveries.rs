@@ -2,9 +2,11 @@
 //! store.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use http::header::AUTHORIZATION;
 use serde_json::Value;
 
 use super::{ConfigFile, print};
@@ -112,15 +114,20 @@ async fn request(
     path: &str,
 ) -> Result<reqwest::Response> {
     drop(rustls::crypto::ring::default_provider().install_default());
-    let admin = file.load()?.config.admin;
+    let config = file.load()?.config;
+    let mut admin = config.admin;
+    if admin.ip().is_unspecified() {
+        admin.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     let client = reqwest::Client::builder().no_proxy().build()?;
-    client
-        .request(method, format!("http://{admin}/api/v1/{path}"))
-        .send()
-        .await
-        .with_context(|| {
-            format!("no service answers at {admin}; is it running with this configuration?")
-        })
+    let mut request = client.request(method, format!("http://{admin}/api/v1/{path}"));
+    let authorization = config.admin_auth.authorization();
+    if let Some(authorization) = authorization.context("admin_auth")? {
+        request = request.header(AUTHORIZATION, authorization.expose());
+    }
+    request.send().await.with_context(|| {
+        format!("no service answers at {admin}; is it running with this configuration?")
+    })
 }
 
 async fn get(file: &ConfigFile, path: &str) -> Result<Value> {

@@ -5,11 +5,14 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Guard;
+use super::guard;
 use super::health::{self, Readiness};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -35,23 +38,31 @@ pub struct Admin {
     pub metrics: Metrics,
     /// What `/readyz` says.
     pub readiness: Readiness,
+    /// Who may use the API.
+    pub guard: Guard,
 }
 
 /// The routes of the admin listener.
 pub fn router(admin: Admin) -> Router {
     let readyz =
         |State(admin): State<Admin>| async move { health::readyz(&admin.readiness, &admin.store) };
-    Router::new()
-        .route("/", get(index))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+    let api = Router::new()
         .route("/api/v1/quarantine", get(quarantine))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/fates", get(fates))
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/{id}/retry", post(retry))
         .route("/api/v1/deliveries/{id}/discard", post(discard))
+        .route_layer(middleware::from_fn_with_state(
+            admin.guard.clone(),
+            guard::check,
+        ));
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .merge(api)
         .with_state(admin)
 }
 

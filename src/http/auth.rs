@@ -50,12 +50,60 @@ pub struct BearerConfig {
     pub token_file: Option<PathBuf>,
 }
 
-/// Why the `ingest.auth` section is refused.
+/// Why a section with credentials is refused.
 #[derive(Debug, thiserror::Error)]
-#[error("ingest.auth.{section}: {source}")]
+#[error("{section}.{kind}: {source}")]
 pub struct AuthError {
     section: &'static str,
+    kind: &'static str,
     source: SecretError,
+}
+
+impl BasicConfig {
+    /// `username:password`.
+    fn pair(&self) -> Result<Secret, SecretError> {
+        let password = SecretKeys {
+            key: "password",
+            value: self.password.as_ref(),
+            env: self.password_env.as_deref(),
+            file: self.password_file.as_deref(),
+        };
+        let password = password.resolve()?;
+        Ok(Secret::new(format!(
+            "{}:{}",
+            self.username,
+            password.expose()
+        )))
+    }
+}
+
+impl BearerConfig {
+    fn token(&self) -> Result<Secret, SecretError> {
+        let token = SecretKeys {
+            key: "token",
+            value: self.token.as_ref(),
+            env: self.token_env.as_deref(),
+            file: self.token_file.as_deref(),
+        };
+        token.resolve()
+    }
+}
+
+impl AuthConfig {
+    /// The `Authorization` header that these credentials let pass; none when nobody is asked.
+    pub fn authorization(&self) -> Result<Option<Secret>, SecretError> {
+        match (&self.bearer, &self.basic) {
+            (Some(bearer), _) => {
+                let token = bearer.token()?;
+                Ok(Some(Secret::new(format!("Bearer {}", token.expose()))))
+            }
+            (None, Some(basic)) => {
+                let pair = STANDARD.encode(basic.pair()?.expose());
+                Ok(Some(Secret::new(format!("Basic {pair}"))))
+            }
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// The credentials that are accepted, as hashes: comparing takes the same time for all input, and
@@ -78,29 +126,21 @@ impl fmt::Debug for Auth {
 }
 
 impl Auth {
-    /// Reads the secrets.
-    pub fn load(config: &AuthConfig) -> Result<Self, AuthError> {
-        let refused = |section| move |source| AuthError { section, source };
+    /// Reads the secrets. `section` is the section's path, for errors.
+    pub fn load(config: &AuthConfig, section: &'static str) -> Result<Self, AuthError> {
+        let refused = |kind| {
+            move |source| AuthError {
+                section,
+                kind,
+                source,
+            }
+        };
         let basic = config.basic.as_ref().map(|basic| {
-            let password = SecretKeys {
-                key: "password",
-                value: basic.password.as_ref(),
-                env: basic.password_env.as_deref(),
-                file: basic.password_file.as_deref(),
-            };
-            let password = password.resolve().map_err(refused("basic"))?;
-            Ok(hash(
-                format!("{}:{}", basic.username, password.expose()).as_bytes(),
-            ))
+            let pair = basic.pair().map_err(refused("basic"))?;
+            Ok(hash(pair.expose().as_bytes()))
         });
         let bearer = config.bearer.as_ref().map(|bearer| {
-            let token = SecretKeys {
-                key: "token",
-                value: bearer.token.as_ref(),
-                env: bearer.token_env.as_deref(),
-                file: bearer.token_file.as_deref(),
-            };
-            let token = token.resolve().map_err(refused("bearer"))?;
+            let token = bearer.token().map_err(refused("bearer"))?;
             Ok(hash(token.expose().as_bytes()))
         });
         Ok(Self {
@@ -109,9 +149,14 @@ impl Auth {
         })
     }
 
+    /// Whether nobody is asked for credentials.
+    pub fn is_open(&self) -> bool {
+        self.basic.is_none() && self.bearer.is_none()
+    }
+
     /// Whether a request with these headers may pass.
     pub fn allows(&self, headers: &HeaderMap) -> bool {
-        if self.basic.is_none() && self.bearer.is_none() {
+        if self.is_open() {
             return true;
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -170,7 +215,7 @@ mod tests {
             "basic: { username: falco, password: \"a:b\" }\nbearer: { token: t0ken }",
         )
         .unwrap();
-        Auth::load(&config).unwrap()
+        Auth::load(&config, "ingest.auth").unwrap()
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

@@ -152,7 +152,7 @@ impl Setup {
         let router = ingest_router(Ingest {
             inbox: inbox.clone(),
             clock: Clock::manual("2026-03-01T10:16:00Z".parse().unwrap()),
-            auth: Auth::load(&serde_saphyr::from_str(self.auth).unwrap()).unwrap(),
+            auth: Auth::load(&serde_saphyr::from_str(self.auth).unwrap(), "ingest.auth").unwrap(),
             limits: self.limits,
             metrics: metrics.clone(),
             readiness,

@@ -199,3 +199,25 @@ async fn with_mutual_tls_a_client_certificate_is_needed() {
         200
     );
 }
+
+#[tokio::test]
+async fn the_api_beyond_loopback_needs_credentials_and_the_command_line_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "admin_auth: { bearer: { token: t0ken } }\n";
+    let service = Service::start(folder.path(), config);
+    let url = format!("http://{}/api/v1/incidents", service.admin);
+    for (token, status) in [("wrong", 401), ("t0ken", 200)] {
+        let answer = client().get(&url).bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+    let port = service.admin.rsplit(':').next().unwrap();
+    let file = folder.path().join("cli.yaml");
+    std::fs::write(&file, format!("admin: 127.0.0.1:{port}\n{config}")).unwrap();
+    let listed = std::process::Command::new(env!("CARGO_BIN_EXE_falco-herald"))
+        .args(["deliveries", "list", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    assert!(listed.stdout.starts_with(b"id\tstate"));
+}
