@@ -213,7 +213,7 @@ async fn the_api_beyond_loopback_needs_credentials_and_the_command_line_has_them
     let port = service.admin.rsplit(':').next().unwrap();
     let file = folder.path().join("cli.yaml");
     std::fs::write(&file, format!("admin: 127.0.0.1:{port}\n{config}")).unwrap();
-    let listed = std::process::Command::new(env!("CARGO_BIN_EXE_falco-herald"))
+    let listed = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
         .args(["deliveries", "list", "--config"])
         .arg(&file)
         .output()
