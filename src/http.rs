@@ -1,7 +1,7 @@
 //! The two listeners: events come in at one, people and Prometheus look in at the other.
 //!
 //! An event is acknowledged only after the store has it on disk. Connections are served by our own
-//! loop ([`serve()`]), because `axum::serve` has no time-outs and no limits.
+//! loop, because `axum::serve` has no time-outs and no limits.
 
 mod admin;
 mod auth;

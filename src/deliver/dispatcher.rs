@@ -40,7 +40,7 @@ impl Dispatcher {
         }
     }
 
-    /// Delivers until `stop`; then lets what is under way finish within [`LAST_SENDS`]. What is cut
+    /// Delivers until `stop`; then lets what is under way finish within ten seconds. What is cut
     /// is sent again after the next start, with the same key.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut workers = JoinSet::new();
