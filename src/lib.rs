@@ -14,7 +14,7 @@
 //! | 5 | [`http`] |
 //! | 4 | [`pipeline`], [`deliver`] |
 //! | 3 | [`store`], [`report`], [`markup`] |
-//! | 2 | [`classify`], [`route`], [`incident`] |
+//! | 2 | [`classify`], [`route`], [`incident`], [`falco`] |
 //! | 1 | [`event`] |
 //! | 0 | [`clock`], [`backoff`], [`secret`], [`units`], [`metrics`] |
 
@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod event;
+pub mod falco;
 pub mod http;
 pub mod incident;
 pub mod lifecycle;
