@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use crate::event::{Event, EventId, Priority, Untrusted, Value};
 use crate::route::condition::{Operand, Record};
 
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Catalogue, Entry, Hook};
 pub use category::Category;
 pub use overrides::{Classifier, ClassifyConfig, ClassifyError, OverrideConfig, doubts};
 

@@ -18,7 +18,7 @@ mod value;
 
 pub use command::check_command;
 pub use config::check_config;
-pub use rules::{Base, check_rules};
+pub use rules::check_rules;
 pub use value::{MAX_VALUE_BYTES, quoted};
 
 /// Why a snippet would not do what it says.

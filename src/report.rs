@@ -17,7 +17,7 @@ use crate::event::Priority;
 use crate::incident::Incident;
 use jiff::Timestamp;
 
-pub use engine::{Engine, RenderError, slug};
+pub use engine::{Engine, FrontMatter, RenderError, slug};
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug)]

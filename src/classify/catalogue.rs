@@ -39,6 +39,29 @@ pub struct Entry {
     pub techniques: Vec<String>,
     /// Whether upstream ships it enabled.
     pub enabled_by_default: bool,
+    /// The lists and macros by which the rule itself can be told of exceptions.
+    pub hooks: Vec<Hook>,
+}
+
+/// A list or macro that a rule's condition excludes, and that upstream leaves to the user.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// The macro's name.
+    #[serde(rename = "macro", skip_serializing_if = "Option::is_none")]
+    pub macro_: Option<String>,
+    /// The list's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// The field that is compared with the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Upstream's macro matches nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty: bool,
+    /// Other rules use it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// The catalogue of official rules.

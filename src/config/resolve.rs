@@ -36,6 +36,7 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
     check_names(loaded, &config.route, "route", &destinations)?;
     let tree = tree(loaded)?;
     let engine = Engine::try_new(config.templates.as_deref())
+        .and_then(|engine| engine.check().map(|()| engine))
         .map_err(|error| loaded.locate(format!("templates: {error}")))?;
     let tls = config.ingest.tls.as_ref().map(load_tls).transpose();
     let tls = tls.map_err(|error| loaded.locate(error.to_string()))?;

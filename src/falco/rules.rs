@@ -1,27 +1,12 @@
 //! Rules files: lists of rules, macros and lists, new ones and changes of those that exist.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
 use super::names::NAMES;
 use super::{Fault, condition, exception, output, value};
-
-/// The rules that exist before a file is loaded.
-#[derive(Debug, Default)]
-pub struct Base {
-    source_of: HashMap<String, String>,
-}
-
-impl Base {
-    /// Rules by name, with their sources.
-    pub fn new<'r>(rules: impl IntoIterator<Item = (&'r str, &'r str)>) -> Self {
-        let owned = |(rule, source): (&str, &str)| (rule.to_owned(), source.to_owned());
-        Self {
-            source_of: rules.into_iter().map(owned).collect(),
-        }
-    }
-}
+use crate::classify::Catalogue;
 
 /// The keys that `override` may append to or replace.
 const APPENDABLE: [&str; 6] = ["condition", "output", "desc", "tags", "exceptions", "items"];
@@ -72,9 +57,9 @@ const PRIORITIES: [&str; 9] = [
     "debug",
 ];
 
-/// What would keep a rules file from loading, or from meaning what it says, after the rules of
-/// `base`. Empty when all is well.
-pub fn check_rules(yaml: &str, base: &Base) -> Vec<Fault> {
+/// What would keep a rules file from loading, or from meaning what it says, after the official rules
+/// and those of the site: `own`, with their sources. Empty when all is well.
+pub fn check_rules(yaml: &str, own: &[(&str, &str)]) -> Vec<Fault> {
     let parsed: Value = match serde_saphyr::from_str(yaml) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -89,7 +74,7 @@ pub fn check_rules(yaml: &str, base: &Base) -> Vec<Fault> {
         )];
     };
     let mut file = File {
-        base,
+        own,
         macros: HashSet::new(),
         lists: HashSet::new(),
         rules: HashSet::new(),
@@ -102,8 +87,8 @@ pub fn check_rules(yaml: &str, base: &Base) -> Vec<Fault> {
     file.faults
 }
 
-struct File<'b> {
-    base: &'b Base,
+struct File<'o> {
+    own: &'o [(&'o str, &'o str)],
     macros: HashSet<String>,
     lists: HashSet<String>,
     rules: HashSet<String>,
@@ -112,7 +97,21 @@ struct File<'b> {
 
 type Checked = Result<(), String>;
 
+/// The source of an official rule.
+fn official(rule: &str) -> Option<&'static str> {
+    let entry = Catalogue::builtin().get(rule);
+    entry
+        .filter(|entry| entry.rule == rule)
+        .map(|entry| entry.source.as_str())
+}
+
 impl File<'_> {
+    /// The source of a rule that exists before the file.
+    fn source_of(&self, rule: &str) -> Option<&str> {
+        let own = self.own.iter().find(|(name, _)| *name == rule);
+        official(rule).or(own.map(|(_, source)| *source))
+    }
+
     /// A rule may use a macro that is defined further down.
     fn define(&mut self, items: &[Value]) {
         for item in items.iter().filter(|item| item.get("override").is_none()) {
@@ -167,8 +166,9 @@ impl File<'_> {
             .get("source")
             .map(|source| source.as_str().unwrap_or_default());
         if let Some(changes) = map.get("override") {
-            let exists = self.base.source_of.get(name).map(String::as_str);
-            let of = exists.or_else(|| self.rules.contains(name).then_some("syscall"));
+            let of = self
+                .source_of(name)
+                .or_else(|| self.rules.contains(name).then_some("syscall"));
             let of = of.ok_or("there is no such rule to change; names are exact, and the file that defines it comes first")?;
             if source.is_some_and(|source| source != of) {
                 return Err(format!("the rule's source is {of} and cannot be changed"));
@@ -187,7 +187,7 @@ impl File<'_> {
                     return Err(format!("a new rule needs `{key}`, as text"));
                 }
             }
-            if self.base.source_of.contains_key(name) {
+            if official(name).is_some() {
                 return Err("this would replace the official rule without a word; change it with `override`".to_owned());
             }
             self.rules.insert(name.to_owned());

@@ -6,6 +6,8 @@
 
 mod error;
 mod escape;
+mod runbook;
+mod snippets;
 mod source;
 
 use std::io;
@@ -16,9 +18,11 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::context::{self, View};
 use super::{Report, Subject};
+use crate::classify::{Catalogue, Category};
 use crate::markup::visible::{one_line, truncate};
 
 pub use error::RenderError;
+pub use runbook::{FrontMatter, slug};
 
 /// Instructions and bytes that one report may cost; the built-in ones need about a hundredth.
 const FUEL: u64 = 500_000;
@@ -33,6 +37,8 @@ const MAX_LINE: usize = 300;
 #[derive(Debug)]
 pub struct Engine {
     site: Environment<'static>,
+    /// The site's own templates as written, by name.
+    templates: Vec<(String, String)>,
     /// Only the built-in templates, when the site has its own: a broken report loses no alert.
     builtin: Option<Environment<'static>>,
 }
@@ -40,7 +46,8 @@ pub struct Engine {
 impl Default for Engine {
     fn default() -> Self {
         Self {
-            site: environment(source::builtin()).expect("the built-in templates compile"),
+            site: environment().expect("the syntax is ours"),
+            templates: Vec::new(),
             builtin: None,
         }
     }
@@ -50,16 +57,22 @@ impl Engine {
     /// The built-in templates, overridden by the files of `dir` where they exist.
     ///
     /// Files have the names of the built-in templates: `report/incident.md`, `report/CATEGORY.md`,
-    /// `report/parts/NAME.md`; beside them `runbooks/SLUG.md` for the rule with that slug.
+    /// `report/parts/NAME.md`, `runbooks/SLUG.md` for the rule with that slug.
     pub fn try_new(dir: Option<&Path>) -> Result<Self, RenderError> {
         let Some(dir) = dir else {
             return Ok(Self::default());
         };
-        let mut templates = source::builtin();
-        templates.extend(source::read(dir)?);
+        let templates = source::read(dir)?;
+        let mut site = environment()?;
+        for (name, text) in &templates {
+            runbook::front_matter(name, text)?;
+            site.add_template_owned(name.clone(), runbook::body(text).into_owned())
+                .map_err(|error| RenderError::template(&error))?;
+        }
         Ok(Self {
-            site: environment(templates)?,
-            builtin: Some(environment(source::builtin())?),
+            site,
+            templates,
+            builtin: Some(environment()?),
         })
     }
 
@@ -81,13 +94,50 @@ impl Engine {
         Ok(report)
     }
 
+    /// Whether a runbook for the rule exists.
+    pub fn has_runbook(&self, rule: &str) -> bool {
+        runbook_of(&self.site, rule).is_some()
+    }
+
+    /// The runbook of a rule as a page of Markdown; `None` when there is none.
+    pub fn runbook(&self, rule: &str) -> Result<Option<String>, RenderError> {
+        runbook_of(&self.site, rule)
+            .map(|template| page(&template, rule))
+            .transpose()
+    }
+
+    /// Renders every runbook of the site as a page and looks at every snippet of its templates:
+    /// what only fails in the middle of the night is found before.
+    pub fn check(&self) -> Result<(), RenderError> {
+        for (name, text) in &self.templates {
+            let faults = if name.starts_with("runbooks/") && !name.starts_with("runbooks/families/")
+            {
+                let rule = runbook::front_matter(name, text)?.map(|matter| matter.rule);
+                let template = self.site.get_template(name);
+                let template = template.map_err(|error| RenderError::template(&error))?;
+                let rule = rule.unwrap_or_else(|| name.clone());
+                snippets::all_faults(&page(&template, &rule)?, &[(&rule, "syscall")])
+            } else {
+                snippets::all_faults(text, &[])
+            };
+            if let Some(fault) = faults.into_iter().next() {
+                return Err(RenderError::Snippet {
+                    name: name.clone(),
+                    fault,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Renders the report with the site's templates or says what is wrong with them.
     pub fn try_render(&self, subject: &Subject<'_>) -> Result<Report, RenderError> {
         render(&self.site, subject)
     }
 }
 
-fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>, RenderError> {
+/// An environment in which the built-in templates are compiled when they are first used.
+fn environment() -> Result<Environment<'static>, RenderError> {
     let mut environment = Environment::empty();
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
@@ -101,11 +151,9 @@ fn environment(templates: Vec<(String, String)>) -> Result<Environment<'static>,
     environment.set_auto_escape_callback(|_| AutoEscape::Custom("markdown".into()));
     environment.set_formatter(escape::format);
     escape::add_filters(&mut environment);
-    for (name, text) in templates {
-        environment
-            .add_template_owned(name, text)
-            .map_err(|error| RenderError::template(&error))?;
-    }
+    // Looks up names in the binary; nothing is read from outside.
+    environment
+        .set_loader(|name| Ok(source::builtin(name).map(|text| runbook::body(&text).into_owned())));
     Ok(environment)
 }
 
@@ -117,41 +165,93 @@ fn render(
     let template =
         template_of(environment, &view).map_err(|error| RenderError::template(&error))?;
     let mut output = Capped(Vec::new());
+    let has_runbook = runbook_of(environment, view.event.rule.raw()).is_some();
+    let context = minijinja::context! {
+        layout => layout(&view),
+        has_runbook,
+        runbook_file => context::ours(format!("runbooks/{}.md", slug(view.event.rule.raw()))),
+        ..context::build(&view)
+    };
     template
-        .render_captured_to(context::build(&view), &mut output)
+        .render_captured_to(context, &mut output)
         .map_err(|error| RenderError::template(&error))?;
     let markdown = String::from_utf8(output.0).map_err(|_| RenderError::NotText)?;
     Ok(Report {
         title: line(&context::title(&view).plain()),
         lead: line(&context::lead(&view)),
         severity: subject.incident.severity,
-        markdown: tidy(&markdown),
+        markdown: snippets::checked(
+            &tidy(&markdown),
+            view.event.rule.raw(),
+            view.event.source.raw(),
+        ),
     })
 }
 
 /// The runbook of the rule, or the template of its category, or the general one. The name is looked
-/// up among the loaded templates; a rule's name never reaches a loader.
+/// up among the loaded templates; a rule's name never reaches a file system.
 fn template_of<'e>(
     environment: &'e Environment<'static>,
     view: &View<'_>,
 ) -> Result<minijinja::Template<'e, 'e>, minijinja::Error> {
-    let runbook = format!("runbooks/{}.md", slug(view.event.rule.raw()));
-    let category = format!("report/{}.md", view.alert.category.id());
-    environment
-        .get_template(&runbook)
-        .or_else(|_| environment.get_template(&category))
-        .or_else(|_| environment.get_template("report/incident.md"))
+    let runbook = runbook_of(environment, view.event.rule.raw());
+    let category = layout(view);
+    runbook.map_or_else(|| environment.get_template(&category), Ok)
 }
 
-/// The slug of a rule: lower-case letters and digits with single dashes between.
-pub fn slug(rule: &str) -> String {
-    let words = rule
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
-    words
-        .map(str::to_ascii_lowercase)
-        .collect::<Vec<_>>()
-        .join("-")
+/// The runbook of a rule.
+fn runbook_of<'e>(
+    environment: &'e Environment<'static>,
+    rule: &str,
+) -> Option<minijinja::Template<'e, 'e>> {
+    runbook::names(rule).find_map(|name| environment.get_template(&name).ok())
+}
+
+/// A runbook that stands for itself: its blocks in the order of a report, without an event.
+fn page(template: &minijinja::Template<'_, '_>, rule: &str) -> Result<String, RenderError> {
+    let entry = Catalogue::builtin().get(rule);
+    let facts = entry.map_or_else(
+        || "A rule that is not among the official ones.".to_owned(),
+        |entry| {
+            let maturity = entry.maturity.as_deref().unwrap_or("no maturity");
+            let state = if entry.enabled_by_default {
+                "on"
+            } else {
+                "off"
+            };
+            format!(
+                "{} · {} · {} · {maturity} · {state} by default",
+                entry.priority,
+                entry.category.title(),
+                entry.source
+            )
+        },
+    );
+    let hooks = entry.into_iter().flat_map(|entry| &entry.hooks);
+    let hooks: Vec<_> = hooks
+        .filter_map(|hook| hook.macro_.as_deref().or(hook.list.as_deref()))
+        .map(context::ours)
+        .collect();
+    let context = minijinja::context! {
+        layout => "runbook.md",
+        rule => rule,
+        facts => context::ours(facts),
+        hooks,
+    };
+    let mut output = Capped(Vec::new());
+    template
+        .render_captured_to(context, &mut output)
+        .map_err(|error| RenderError::template(&error))?;
+    let markdown = String::from_utf8(output.0).map_err(|_| RenderError::NotText)?;
+    Ok(tidy(&markdown))
+}
+
+/// The template that surrounds a runbook.
+fn layout(view: &View<'_>) -> String {
+    match view.alert.category {
+        Category::Other => "report/incident.md".to_owned(),
+        category => format!("report/{}.md", category.id()),
+    }
 }
 
 fn line(text: &str) -> String {

@@ -1,10 +1,10 @@
 //! Alerts and incidents for the tests of this module, built without the classifier.
 
 use jiff::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use crate::classify::{Alert, Category, Entry, Nature};
+use crate::classify::{Alert, Catalogue, Category, Entry, Nature};
 use crate::event::{Event, EventId, Fields, Priority, TEST_RULE, Untrusted, Value};
 use crate::incident::{GroupKey, Incident, IncidentId, State};
 use crate::report::Subject;
@@ -34,9 +34,13 @@ pub(crate) fn samples() -> Vec<Sample> {
             let mut alert = alert(&row["event"], category);
             alert.tactics = list("tactics");
             alert.techniques = list("techniques");
-            alert.entry = row["maturity"]
-                .as_str()
-                .map(|maturity| entry(&alert, maturity));
+            let official = Catalogue::builtin().get(alert.event.rule.raw());
+            let own = || {
+                row["maturity"]
+                    .as_str()
+                    .map(|maturity| entry(&alert, maturity))
+            };
+            alert.entry = official.or_else(own);
             Sample {
                 name: row["name"].as_str().unwrap().to_owned(),
                 alert,
@@ -67,6 +71,7 @@ fn entry(alert: &Alert, maturity: &str) -> &'static Entry {
         tactics: Vec::new(),
         techniques: Vec::new(),
         enabled_by_default: true,
+        hooks: Vec::new(),
     }))
 }
 
@@ -91,9 +96,96 @@ pub(crate) fn real_events() -> Option<Vec<Alert>> {
             Some("aws_cloudtrail" | "gcp_auditlog") => Category::CloudSaasControlPlane,
             _ => Category::Other,
         };
-        alert(&event, category.unwrap_or(fallback))
+        let mut alert = alert(&event, category.unwrap_or(fallback));
+        alert.entry = Catalogue::builtin().get(alert.event.rule.raw());
+        alert
     };
     Some(events.lines().map(classified).collect())
+}
+
+/// An event of an official rule with the fields that its output names.
+pub(crate) fn synthetic(entry: &'static Entry) -> Alert {
+    let mut fields = serde_json::Map::new();
+    let usual = [
+        "container.id",
+        "container.name",
+        "container.image.repository",
+        "container.image.tag",
+        "k8s.ns.name",
+        "k8s.pod.name",
+    ];
+    let suggested = usual.iter().filter(|_| entry.source == "syscall").copied();
+    for name in entry
+        .output_fields
+        .iter()
+        .map(String::as_str)
+        .chain(suggested)
+    {
+        fields.insert(name.to_owned(), plausible(name));
+    }
+    let event = json!({
+        "rule": entry.rule, "priority": entry.priority.name(), "source": entry.source,
+        "time": "2026-03-01T10:15:00.25Z", "hostname": "node-7", "tags": entry.tags,
+        "output": format!("10:15:00.250000000: {} Something happened", entry.priority.name()),
+        "output_fields": fields,
+    });
+    let mut alert = alert(&event, entry.category);
+    alert.tactics.clone_from(&entry.tactics);
+    alert.techniques.clone_from(&entry.techniques);
+    alert.entry = Some(entry);
+    alert
+}
+
+/// A value as the field holds it in recorded events.
+fn plausible(field: &str) -> Json {
+    let base = field.split('[').next().unwrap_or(field);
+    match base {
+        "evt.type" => "openat".into(),
+        "evt.arg.flags" => "EXE_WRITABLE|EXE_LOWER_LAYER".into(),
+        "evt.arg.mode" => "S_IXUSR|S_IRUSR".into(),
+        "evt.res" => "SUCCESS".into(),
+        "evt.args" => "domain=17(AF_PACKET) type=3 proto=768".into(),
+        "user.name" | "user.loginname" | "group.name" => "root".into(),
+        "user.uid" | "group.gid" => 0.into(),
+        "user.loginuid" => (-1).into(),
+        "proc.pid" | "thread.tid" => 4_711.into(),
+        "proc.tty" => 34_816.into(),
+        "proc.name" => "agent".into(),
+        "proc.exepath" | "proc.pexepath" | "proc.exe" | "proc.pexe" | "proc.aexepath" => {
+            "/usr/local/bin/agent".into()
+        }
+        "proc.pname" | "proc.aname" | "proc.sname" => "supervisor".into(),
+        "proc.cmdline" => "agent --once --config /etc/agent.yaml".into(),
+        "proc.pcmdline" => "supervisor -n".into(),
+        "proc.cwd" => "/srv/".into(),
+        "proc.exe_ino.ctime" | "proc.exe_ino.mtime" | "container.start_ts" | "evt.time" => {
+            1_772_360_085_250_000_000_i64.into()
+        }
+        "proc.exe_ino.ctime_duration_proc_start" => 2_700_000.into(),
+        "fd.name" if field == "fd.name" => "/etc/shadow".into(),
+        "fd.nameraw" => "../../etc/shadow".into(),
+        "fd.sip" | "fd.rip" | "fd.cip" | "fd.lip" => "203.0.113.7".into(),
+        "fd.sport" | "fd.rport" | "fd.lport" => 443.into(),
+        "fd.type" => "ipv4".into(),
+        "fd.l4proto" => "tcp".into(),
+        "container.id" => "3f1c0a9b7d52".into(),
+        "container.image.repository" | "ka.req.pod.containers.image" => {
+            "registry.example.com/shop/web".into()
+        }
+        "container.image.tag" => "2.4.1".into(),
+        "k8s.ns.name" | "ka.target.namespace" => "shop".into(),
+        "k8s.pod.name" => "web-6c8f9d7b5-x2x7k".into(),
+        "ka.user.name" => "system:serviceaccount:ci:deployer".into(),
+        "ka.target.resource" => "secrets".into(),
+        "ka.target.name" | "ka.resp.name" => "settings".into(),
+        "ka.verb" => "create".into(),
+        "ka.uri" => "/api/v1/namespaces/shop/secrets".into(),
+        "ka.response.code" => "201".into(),
+        "ka.auth.decision" => "allow".into(),
+        "ct.srcip" | "okta.client.ip" | "gcp.callerIP" => "203.0.113.7".into(),
+        "n_evts" | "n_drops" => "120".into(),
+        _ => format!("x-{}", base.rsplit('.').next().unwrap_or(base)).into(),
+    }
 }
 
 /// An alert of this category, received one second after its event.

@@ -1,141 +1,155 @@
-//! The exception that a report proposes: an append to the rule, keyed on what stays the same.
-//!
-//! What Falco's engine takes was measured against the real one: a value goes in inner double quotes
-//! with `\` and `"` escaped, inside a single-quoted YAML scalar; over 255 bytes, or with a backslash
-//! at its end, it is refused. A container id or pid changes at every start and is never used.
+//! The change of the rules that a report proposes against an expected alert, keyed on what stays the
+//! same: never on a container id, a pid or a temporary name. Nothing is proposed that Falco would not
+//! load, or that would silence more than a person would guess from reading it.
+
+mod identity;
 
 use minijinja::Value;
 
-use super::context::{Origin, View, is_label, ours, phrase};
-use super::humanize::files;
+use super::context::{Origin, View, ours, phrase};
 use super::phrase::{Phrase, list};
-use crate::classify::{Alert, Nature};
+use crate::classify::{Alert, Hook, Nature};
+use crate::falco;
 use crate::markup::visible::is_plain;
+use identity::Identity;
 
 /// What is proposed against an expected alert.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Tuning {
-    /// An exception, and in words what it silences.
-    Exception { yaml: String, scope: Phrase },
-    /// No exception, and why.
+    /// A change for a rules file: what it changes, and in words what it silences.
+    Change {
+        yaml: String,
+        what: Phrase,
+        scope: Phrase,
+    },
+    /// No change, and why.
     None(&'static str),
 }
 
 impl Tuning {
-    /// For the template: `yaml` and `scope`, or `reason`.
+    /// For the template: `yaml`, `what` and `scope`, or `reason`.
     pub(super) fn to_value(&self) -> Value {
         match self {
-            Self::Exception { yaml, scope } => minijinja::context! {
+            Self::Change { yaml, what, scope } => minijinja::context! {
                 yaml => phrase(Phrase::of_value(yaml.as_str())),
+                what => phrase(what.clone()),
                 scope => phrase(scope.clone()),
                 reason => (),
             },
             Self::None(reason) => {
-                minijinja::context! { yaml => (), scope => (), reason => ours(*reason) }
+                minijinja::context! { yaml => (), what => (), scope => (), reason => ours(*reason) }
             }
         }
     }
 }
 
-/// Falco refuses longer values.
-const MAX_VALUE_BYTES: usize = 255;
-
-/// The exception for this alert, where a safe one exists.
+/// The change for this alert, where a safe one exists: through the macro that the rule offers for
+/// it, else as an exception. Both wrap the whole condition, which an appended condition does not.
 pub(super) fn propose(view: &View<'_>) -> Tuning {
     if view.alert.nature == Nature::Test {
         return Tuning::None("This is a self-test: there is nothing to tune.");
     }
-    match view.origin() {
+    let identity = match view.origin() {
         Origin::Internal => {
             return Tuning::None(
                 "Falco's own events are not rules and take no exception; tune the sensor itself.",
             );
         }
-        Origin::Kubernetes | Origin::Cloud => {
-            return Tuning::None(
-                "No exception is proposed for this source: it can only be checked by a Falco that has the source's plugin loaded. Prefer the lists of allowed users and names in the rule's own file.",
-            );
-        }
-        Origin::Syscall => {}
-    }
-    let Some(rule) = rule_scalar(view.event.rule.raw()) else {
-        return Tuning::None(
-            "No exception is proposed: the rule's name holds characters that cannot be seen.",
-        );
+        Origin::Syscall => identity::of_process(view),
+        Origin::Kubernetes => identity::of_request(view),
+        Origin::Cloud => identity::of_account(view),
     };
-    let identity = identity(view);
-    // Without the program or the file it would silence everything that one image or parent does.
-    let narrow = identity
-        .iter()
-        .any(|(field, _)| matches!(*field, "proc.exepath" | "proc.name" | "fd.name"));
-    let anchored = identity
-        .iter()
-        .any(|(field, _)| matches!(*field, "container.image.repository" | "proc.exepath"));
-    if identity.len() < 2 || !anchored || !narrow {
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(reason) => return Tuning::None(reason),
+    };
+    let hook = view.alert.entry.and_then(|entry| {
+        let own = |hook: &&Hook| hook.empty && !hook.shared;
+        // A sensor that sends the old name of a rule may not have today's macros.
+        let current = entry.rule == view.event.rule.raw();
+        entry
+            .hooks
+            .iter()
+            .filter(|_| current)
+            .find(own)?
+            .macro_
+            .as_deref()
+    });
+    let (yaml, what) = match hook {
+        Some(name) => (
+            in_macro(name, &identity),
+            Phrase::of("add it to the macro that the rule offers for this, ").value(name),
+        ),
+        None => {
+            let Some(rule) = rule_scalar(view.event.rule.raw()) else {
+                return Tuning::None(
+                    "No change is proposed: the rule's name holds characters that cannot be seen.",
+                );
+            };
+            (
+                as_exception(&rule, &identity),
+                Phrase::of("append an exception to the rule"),
+            )
+        }
+    };
+    if !will_load(view, &yaml) {
         return Tuning::None(
-            "No safe exception can be proposed: too little in the event stays the same from run to run. It needs the image or the program's path, and a program or file outside temporary places.",
+            "No change is proposed: written for this event, Falco would not load it.",
         );
     }
-    let name = exception_name(&identity);
-    let fields = joined(identity.iter().map(|(field, _)| (*field).to_owned()));
-    let comps = joined(identity.iter().map(|_| "\"=\"".to_owned()));
-    let values = joined(identity.iter().map(|(_, value)| value_scalar(value)));
-    let yaml = format!(
-        "- rule: {rule}\n  exceptions:\n    - name: {name}\n      fields: [{fields}]\n      comps: [{comps}]\n      values:\n        - [{values}]\n  override:\n    exceptions: append"
-    );
     let scope = identity
         .into_iter()
-        .map(|(field, value)| Phrase::of(label(field)).value(value));
-    Tuning::Exception {
+        .map(|(field, value)| Phrase::of(identity::label(field)).value(value));
+    Tuning::Change {
         yaml,
+        what,
         scope: list(scope, " and "),
     }
+}
+
+/// Whether Falco takes the change. A rule of the site is unknown here and taken as it is named.
+fn will_load(view: &View<'_>, yaml: &str) -> bool {
+    let own = (view.event.rule.raw(), view.event.source.raw());
+    let faults = falco::check_rules(yaml, &[own]);
+    if let Some(first) = faults.first() {
+        tracing::debug!(fault = %first, "a proposal would not load");
+    }
+    faults.is_empty()
+}
+
+fn as_exception(rule: &str, identity: &Identity) -> String {
+    let name = exception_name(identity);
+    let fields = joined(identity.iter().map(|(field, _)| (*field).to_owned()));
+    let comps = joined(identity.iter().map(|(field, _)| {
+        let comp = if identity::is_list(field) { "in" } else { "=" };
+        format!("\"{comp}\"")
+    }));
+    let values = joined(identity.iter().map(|(_, value)| value_scalar(value)));
+    format!(
+        "- rule: {rule}\n  exceptions:\n    - name: {name}\n      fields: [{fields}]\n      comps: [{comps}]\n      values:\n        - [{values}]\n  override:\n    exceptions: append"
+    )
+}
+
+fn in_macro(name: &str, identity: &Identity) -> String {
+    let parts = identity.iter().map(|(field, value)| {
+        let value = falco::quoted(value).unwrap_or_default();
+        if identity::is_list(field) {
+            format!("{field} in ({value})")
+        } else {
+            format!("{field} = {value}")
+        }
+    });
+    let condition = parts.collect::<Vec<_>>().join(" and ");
+    let condition = single_quoted(&format!("or ({condition})"));
+    format!("- macro: {name}\n  condition: {condition}\n  override:\n    condition: append")
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-fn label(field: &str) -> &'static str {
-    match field {
-        "container.image.repository" => "the image is ",
-        "k8s.ns.name" => "the namespace is ",
-        "proc.exepath" => "the program is ",
-        "proc.name" => "the process is called ",
-        "proc.pname" => "its parent is ",
-        _ => "the file is ",
-    }
-}
-
-/// The fields that stay the same when the same thing happens again.
-fn identity(view: &View<'_>) -> Vec<(&'static str, String)> {
-    let stable = |field: &'static str| {
-        let value = view.text(field)?;
-        let fits = value.len() <= MAX_VALUE_BYTES
-            && !value.ends_with('\\')
-            && is_plain(&value)
-            && !value.trim().is_empty();
-        (fits && !files::is_temporary(&value)).then_some((field, value))
-    };
-    let program = stable("proc.exepath").or_else(|| {
-        // A program in a temporary place has no identity under any name.
-        let hidden = view.text("proc.exepath").is_some();
-        if hidden { None } else { stable("proc.name") }
-    });
-    let file = stable("fd.name").filter(|(_, name)| name.starts_with('/'));
-    let namespace = stable("k8s.ns.name").filter(|(_, name)| is_label(name));
-    let fields = [
-        stable("container.image.repository"),
-        namespace,
-        program,
-        stable("proc.pname"),
-        file,
-    ];
-    fields.into_iter().flatten().collect()
-}
-
 /// A name from our own letters: `alpine_sh_containerd_shim`.
-fn exception_name(identity: &[(&str, String)]) -> String {
+fn exception_name(identity: &Identity) -> String {
     let words = identity.iter().map(|(_, value)| {
         let base = value.rsplit('/').next().unwrap_or(value);
         let slug: String = base
@@ -178,10 +192,7 @@ fn rule_scalar(name: &str) -> Option<String> {
 
 /// A value as Falco's condition language needs it: `'"text"'`.
 fn value_scalar(value: &str) -> String {
-    single_quoted(&format!(
-        "\"{}\"",
-        value.replace('\\', "\\\\").replace('"', "\\\"")
-    ))
+    single_quoted(&falco::quoted(value).unwrap_or_default())
 }
 
 fn single_quoted(text: &str) -> String {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use minijinja::ErrorKind;
 
+use crate::falco::Fault;
+
 /// Why a template was refused or a report could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
@@ -31,6 +33,14 @@ pub enum RenderError {
         line: usize,
         /// What is wrong; never a value of an event.
         what: String,
+    },
+    /// A template holds a snippet that Falco would not take.
+    #[error("{name}: a snippet would not do what it says: {fault}")]
+    Snippet {
+        /// The template.
+        name: String,
+        /// What is wrong with the snippet.
+        fault: Fault,
     },
     /// A template wrote something that is not UTF-8.
     #[error("the template wrote bytes that are not text")]

@@ -3,46 +3,31 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rust_embed::RustEmbed;
+
 use super::RenderError;
 
-macro_rules! builtin {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../../templates/", $name)))),*]
-    };
+/// The templates of this binary.
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+#[include = "*.md"]
+struct Builtin;
+
+/// A template of this binary.
+pub(super) fn builtin(name: &str) -> Option<String> {
+    let file = Builtin::get(name)?;
+    String::from_utf8(file.data.into_owned()).ok()
 }
 
-const BUILTIN: &[(&str, &str)] = builtin![
-    "report/incident.md",
-    "report/parts/look.md",
-    "report/parts/contain.md",
-    "report/parts/tune.md",
-    "report/parts/load.md",
-    "report/container_drift.md",
-    "report/shell_execution.md",
-    "report/credential_access.md",
-    "report/privilege_escalation.md",
-    "report/persistence.md",
-    "report/defense_evasion.md",
-    "report/network_c2.md",
-    "report/crypto_mining.md",
-    "report/reconnaissance.md",
-    "report/data_exfil_impact.md",
-    "report/k8s_control_plane.md",
-    "report/cloud_saas_control_plane.md",
-    "report/falco_health.md",
-];
-
-/// The templates of this binary, by name.
-pub(super) fn builtin() -> Vec<(String, String)> {
-    BUILTIN
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect()
+/// The names of the templates of this binary.
+#[cfg(test)]
+pub(super) fn builtin_names() -> impl Iterator<Item = std::borrow::Cow<'static, str>> {
+    Builtin::iter()
 }
 
 const MAX_FILE: u64 = 256 * 1024;
 const MAX_FILES: usize = 1_000;
-/// `runbooks/x.md` and `report/parts/x.md` are the deepest names.
+/// `runbooks/families/x.md` and `report/parts/x.md` are the deepest names.
 const MAX_DEPTH: usize = 3;
 
 /// The `.md` files under a directory, by their path inside it.
@@ -51,7 +36,6 @@ pub(super) fn read(dir: &Path) -> Result<Vec<(String, String)>, RenderError> {
     walk(dir, "", 0, &mut templates)?;
     Ok(templates)
 }
-
 fn walk(
     dir: &Path,
     prefix: &str,

@@ -1,7 +1,7 @@
 //! What is proposed loads in Falco, and hits only what happened.
 
 use super::*;
-use crate::classify::Category;
+use crate::classify::{Catalogue, Category};
 use crate::report::testing::{alert, incident, sample, subject};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -44,11 +44,37 @@ fn values(yaml: &str) -> Vec<String> {
         .collect()
 }
 
+fn change(alert: &Alert) -> (String, String, String) {
+    match proposal(alert) {
+        Tuning::Change { yaml, what, scope } => (yaml, what.prose(), scope.prose()),
+        Tuning::None(reason) => panic!("no change: {reason}"),
+    }
+}
+
 #[test]
-fn the_exception_names_what_stays_the_same() {
-    let Tuning::Exception { yaml, scope } = proposal(&sample("drift")) else {
-        panic!("no exception")
-    };
+fn the_macro_that_the_rule_offers_is_told_what_stays_the_same() {
+    let (yaml, what, scope) = change(&sample("drift"));
+    insta::assert_snapshot!(yaml, @r#"
+    - macro: known_drop_and_execute_activities
+      condition: 'or (container.image.repository = "registry.example.com/shop/web" and proc.exepath = "/usr/local/bin/agent" and proc.pname = "containerd-shim")'
+      override:
+        condition: append
+    "#);
+    assert_eq!(
+        what,
+        "add it to the macro that the rule offers for this, `known_drop_and_execute_activities`"
+    );
+    assert_eq!(
+        scope,
+        "the image is `registry.example.com/shop/web`, the program is `/usr/local/bin/agent` and its parent is `containerd-shim`"
+    );
+}
+
+#[test]
+fn without_such_a_macro_the_rule_gets_an_exception() {
+    let mut alert = sample("drift");
+    alert.entry = None;
+    let (yaml, what, _) = change(&alert);
     assert_eq!(
         values(&yaml),
         [
@@ -57,10 +83,31 @@ fn the_exception_names_what_stays_the_same() {
             "containerd-shim"
         ]
     );
-    assert_eq!(
-        scope.prose(),
-        "the image is `registry.example.com/shop/web`, the program is `/usr/local/bin/agent` and its parent is `containerd-shim`"
+    assert_eq!(what, "append an exception to the rule");
+    // A macro that other rules use too would silence them as well.
+    alert.event.rule = "Read sensitive file untrusted".into();
+    alert.entry = Catalogue::builtin().get("Read sensitive file untrusted");
+    assert!(
+        change(&alert)
+            .0
+            .starts_with("- rule: Read sensitive file untrusted\n")
     );
+}
+
+#[test]
+fn an_exception_of_every_system_call_rule_loads() {
+    let rules = Catalogue::builtin()
+        .iter()
+        .filter(|entry| entry.source == "syscall");
+    let mut loaded = 0;
+    for entry in rules {
+        let mut alert = sample("drift");
+        alert.event.rule = entry.rule.as_str().into();
+        alert.entry = Some(entry);
+        change(&alert);
+        loaded += 1;
+    }
+    assert!(loaded >= 97, "{loaded}");
 }
 
 #[test]
@@ -83,18 +130,44 @@ fn what_changes_or_cannot_be_matched_is_left_out() {
 }
 
 #[test]
-fn other_sources_and_tests_take_no_exception() {
-    for name in [
-        "k8s",
-        "cloudtrail",
-        "okta",
-        "github",
-        "gcp",
-        "drops",
-        "test_rule",
-    ] {
+fn requests_and_accounts_need_an_object_and_tests_take_none() {
+    for name in ["drops", "test_rule"] {
         assert!(matches!(proposal(&sample(name)), Tuning::None(_)), "{name}");
     }
+    let request = |fields: Json| {
+        let mut alert = with(&fields);
+        alert.category = Category::K8sControlPlane;
+        proposal(&alert)
+    };
+    let user = "system:serviceaccount:ci:deployer";
+    let secret = json!({"ka.user.name": user, "ka.target.resource": "secrets", "ka.target.namespace": "ci", "ka.target.name": "web-6c8f9d7b5-x2x7k"});
+    let Tuning::Change { yaml, .. } = request(secret) else {
+        panic!("no change")
+    };
+    assert_eq!(values(&yaml), [user, "secrets", "ci"]);
+    for fields in [
+        json!({"ka.user.name": user}),
+        json!({"ka.user.name": "system:anonymous", "ka.target.resource": "secrets"}),
+        json!({"ka.target.resource": "secrets"}),
+    ] {
+        assert!(
+            matches!(request(fields.clone()), Tuning::None(_)),
+            "{fields}"
+        );
+    }
+    let account = |fields: Json| {
+        let mut alert = with(&fields);
+        alert.category = Category::CloudSaasControlPlane;
+        proposal(&alert)
+    };
+    assert!(matches!(
+        account(json!({"ct.user": "ci", "s3.bucket": "logs"})),
+        Tuning::Change { .. }
+    ));
+    assert!(matches!(
+        account(json!({"okta.actor.name": "Ann"})),
+        Tuning::None(_)
+    ));
 }
 
 #[test]
@@ -115,7 +188,7 @@ proptest! {
     fn every_value_comes_back_from_yaml_and_quotes(image in "[ -~]{1,40}", program in "/[ -~é日]{1,40}", rule in "[ -~]{1,30}") {
         let mut alert = with(&json!({"container.image.repository": image, "proc.exepath": program, "proc.pname": "p"}));
         alert.event.rule = rule.as_str().into();
-        if let Tuning::Exception { yaml, .. } = proposal(&alert) {
+        if let Tuning::Change { yaml, .. } = proposal(&alert) {
             let parsed: Json = serde_saphyr::from_str(&yaml).unwrap();
             prop_assert_eq!(parsed[0]["rule"].as_str(), Some(rule.as_str()));
             for value in values(&yaml) {
