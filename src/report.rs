@@ -30,6 +30,8 @@ pub struct Subject<'a> {
     pub first: &'a Alert,
     /// Where the UI stands, for links; `None` when the site has not configured it.
     pub public_url: Option<&'a str>,
+    /// When the sensor reported lost system calls near the latest alert, if it did.
+    pub lost: Option<Timestamp>,
     /// When the report is made.
     pub now: Timestamp,
 }

@@ -187,6 +187,17 @@ impl Store {
         self.0.incidents(limit).await
     }
 
+    /// When the sensor on a host last reported lost system calls between two times of receipt, as far
+    /// as its reports are grouped by host.
+    pub async fn loss_near(
+        &self,
+        hostname: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.0.loss_near(hostname.to_owned(), from, to).await
+    }
+
     /// Takes a batch of events over from the inbox: events, incidents, fates, deliveries and the
     /// cursor change together or not at all. Then the inbox forgets what the cursor has passed.
     pub async fn commit_step(&self, step: Step) -> Result<(), StoreError> {

@@ -58,6 +58,7 @@ pub(super) fn report(
         latest: alert,
         first: alert,
         public_url,
+        lost: None,
         now,
     };
     Ok(engine.try_render(&subject)?)

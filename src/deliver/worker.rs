@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Configured, Notice, NoticeKind, Shared, Verdict};
+use crate::classify::{Alert, Nature};
 use crate::clock::later;
 use crate::event::{self, Event};
 use crate::incident::State;
@@ -20,6 +21,9 @@ use crate::store::{Attempt, Leased, Outcome, StoreError};
 
 /// Above every destination's own time-out: a send that never ends must not hold its place for ever.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
+
+/// How far from an alert lost events cast doubt on what else was seen.
+const NEAR: Duration = Duration::from_mins(15);
 
 /// Runs until `stop`, then lets what is under way finish.
 pub(super) async fn run(
@@ -159,7 +163,14 @@ impl Worker {
 
     /// Words the incident and sends it.
     async fn say(&self, leased: &Leased, now: Timestamp) -> Said {
-        let Some(notice) = self.notice(leased, now) else {
+        let notice = match self.alerts(leased) {
+            Some((latest, first)) => {
+                let lost = self.loss_near(&latest).await;
+                Some(self.notice(leased, &latest, &first, lost, now))
+            }
+            None => None,
+        };
+        let Some(notice) = notice else {
             return Said {
                 outcome: Outcome::Dead,
                 detail: "its event is not in the store any more".to_owned(),
@@ -219,7 +230,8 @@ impl Worker {
         }
     }
 
-    fn notice(&self, leased: &Leased, now: Timestamp) -> Option<Notice> {
+    /// The latest and the first alert of the incident; none when they are pruned or unreadable.
+    fn alerts(&self, leased: &Leased) -> Option<(Alert, Alert)> {
         let latest = decoded(&leased.latest.body)?;
         let classifier = &self.shared.setup.classifier;
         let latest = classifier.classify(leased.latest.id, leased.latest.received, latest);
@@ -227,14 +239,44 @@ impl Worker {
             || latest.clone(),
             |first| classifier.classify(leased.first.id, leased.first.received, first),
         );
+        Some((latest, first))
+    }
+
+    /// Whether the sensor was losing events at that time; a report without the answer is still one.
+    async fn loss_near(&self, alert: &Alert) -> Option<Timestamp> {
+        let host = alert.event.hostname.raw();
+        if host.is_empty() || alert.nature != Nature::Security {
+            return None;
+        }
+        let from = alert
+            .received
+            .saturating_sub(NEAR)
+            .unwrap_or(alert.received);
+        let to = later(alert.received, NEAR);
+        let lost = self.shared.store.loss_near(host, from, to).await;
+        lost.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell whether the sensor lost events");
+            None
+        })
+    }
+
+    fn notice(
+        &self,
+        leased: &Leased,
+        latest: &Alert,
+        first: &Alert,
+        lost: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Notice {
         let subject = Subject {
             incident: &leased.incident,
-            latest: &latest,
-            first: &first,
+            latest,
+            first,
             public_url: self.shared.setup.public_url.as_deref(),
+            lost,
             now,
         };
-        Some(Notice {
+        Notice {
             key: format!("{}-{}", leased.incident.uid, leased.id.0),
             kind: match leased.incident.state {
                 State::Quiet | State::Closed if leased.known => NoticeKind::Close,
@@ -245,7 +287,7 @@ impl Worker {
             incident: leased.incident.clone(),
             event: leased.latest.body.clone(),
             remote: leased.remote.clone(),
-        })
+        }
     }
 
     /// A template that fails costs its layout, not the alert.

@@ -282,6 +282,7 @@ pub(crate) fn subject<'a>(incident: &'a Incident, alert: &'a Alert) -> Subject<'
         latest: alert,
         first: alert,
         public_url: Some("https://herald.example.com"),
+        lost: None,
         now: alert.received,
     }
 }

@@ -40,6 +40,7 @@ struct Asked {
     kind: NoticeKind,
     count: u64,
     remote: Option<String>,
+    doubtful: bool,
 }
 
 impl Destination for Scripted {
@@ -50,6 +51,7 @@ impl Destination for Scripted {
                 kind: notice.kind,
                 count: notice.incident.count,
                 remote: notice.remote.clone(),
+                doubtful: notice.report.markdown.contains("lost system calls near"),
             });
             let answer = self.answers.lock().unwrap().pop_front();
             let failed = |verdict, remote: Option<&str>| {
@@ -103,7 +105,7 @@ impl Bench {
         let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
         let store = Store::open(folder.path(), &clock).unwrap();
         let classifier = Classifier::try_new(&ClassifyConfig::default()).unwrap();
-        let route = "{ to: [peer], group_by: [rule], group_interval: 10s }";
+        let route = "{ to: [peer], group_by: [rule, hostname], group_interval: 10s }";
         let rules = Rules {
             classifier: classifier.clone(),
             tree: Tree::try_new(&serde_saphyr::from_str(route).unwrap()).unwrap(),
@@ -146,9 +148,13 @@ impl Bench {
 
     /// Receives an event of `rule` and takes it over.
     async fn event(&mut self, rule: &str) {
+        self.event_on("node-7", rule).await;
+    }
+
+    async fn event_on(&mut self, host: &str, rule: &str) {
         let event = serde_json::json!({
             "rule": rule, "priority": "Warning", "time": "2026-03-01T10:14:59Z",
-            "source": "syscall", "output_fields": { "proc.name": "sh" },
+            "source": "syscall", "hostname": host, "output_fields": { "proc.name": "sh" },
         });
         let now = self.clock.now();
         let body = event.to_string().into_bytes();
@@ -353,4 +359,20 @@ async fn a_stuck_send_holds_only_its_own_place() {
         .await;
     bench.task.abort();
     assert_eq!(bench.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_report_says_that_its_sensor_lost_events_nearby() {
+    let mut bench = Bench::start(ONE, []);
+    bench
+        .event_on("node-7", "Falco internal: syscall event drop")
+        .await;
+    bench.event_on("node-7", "a").await;
+    bench.event_on("node-8", "a").await;
+    while bench.asked().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let doubtful: Vec<_> = bench.asked().iter().map(|asked| asked.doubtful).collect();
+    assert_eq!(doubtful, [false, true, false]);
+    bench.end().await;
 }

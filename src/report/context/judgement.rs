@@ -211,6 +211,12 @@ fn notes(view: &View<'_>, test_tool: bool) -> Vec<Phrase> {
             "The event carries the marks of the test tool falcosecurity/event-generator. Confirm that a test was planned; names can be imitated, so the severity stays.",
         ));
     }
+    if let Some(lost) = view.subject.lost {
+        notes.push(Phrase::of(format!(
+            "The sensor lost system calls near this event ({}): other alerts may be missing, and silence proves nothing.",
+            times::moment(lost)
+        )));
+    }
     let gap = times::between(view.event.time, view.alert.received);
     if !(-60_000_000_000..3_600_000_000_000).contains(&gap) {
         let order = if gap < 0 { "after" } else { "before" };

@@ -13,6 +13,9 @@ use crate::store::{
     Delivery, DeliveryId, DeliveryState, InboxEvent, Quarantined, Refused, StoreError, StoredEvent,
 };
 
+/// What Falco calls its report of lost system calls.
+const DROP_RULE: &str = "Falco internal: syscall event drop";
+
 /// Rows deleted in one piece, so that no other write waits for long.
 const PRUNE: i64 = 2_000;
 
@@ -30,6 +33,34 @@ impl Sqlite {
                     )?
                     .query_map(params![cursor.0, limit], row::stored_event)?
                     .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn loss_near(
+        &self,
+        hostname: String,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.state_readers
+            .read("look for lost events", move |connection| {
+                let mut statement = connection.prepare_cached(&format!(
+                    "SELECT {} FROM incidents AS i WHERE i.nature = 'health'
+                     AND i.last_received >= ?1 AND i.first_received <= ?2 AND i.rule = ?3
+                     ORDER BY i.last_received DESC LIMIT 1000",
+                    row::INCIDENT
+                ))?;
+                let rule = DROP_RULE;
+                let mut rows = statement.query(params![nanos(from), nanos(to), rule])?;
+                while let Some(row) = rows.next()? {
+                    let incident = row::incident(row)?;
+                    let host = incident.labels.iter().find(|(name, _)| name == "hostname");
+                    if host.is_some_and(|(_, host)| host.raw() == hostname) {
+                        return Ok(Some(incident.last_received.min(to)));
+                    }
+                }
+                Ok(None)
             })
             .await
     }
