@@ -17,7 +17,9 @@ mod rules;
 mod value;
 
 pub use command::check_command;
-pub use config::check_config;
+pub use config::{check_config, check_key, is_key};
+pub use fields::check_field;
+pub use names::is_macro_or_list;
 pub use rules::check_rules;
 pub use value::{MAX_VALUE_BYTES, quoted};
 

@@ -139,6 +139,13 @@ fn check_value(flag: &str, takes: Takes, value: Option<&str>) -> Result<(), Stri
         "-c" if value.contains("rules") => {
             Err("it takes the main configuration, falco.yaml; rules are given with `-r`".to_owned())
         }
+        "-r" | "-V" | "-c"
+            if value.ends_with("falco.conf") || value.ends_with("falco.rules.yaml") =>
+        {
+            let there =
+                "/etc/falco has falco.yaml, falco_rules.yaml, falco_rules.local.yaml and rules.d";
+            Err(format!("there is no such file by default; {there}"))
+        }
         "-V" | "--validate" if value.contains(',') => Err("give it once for each file".to_owned()),
         "-r" | "-V" | "--validate"
             if !(value.starts_with(['$', '"']) || is_yaml(value) || value.ends_with("rules.d")) =>

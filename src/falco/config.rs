@@ -45,6 +45,16 @@ pub fn check_config(yaml: &str) -> Vec<Fault> {
     faults
 }
 
+/// What is wrong with a key of `falco.yaml`, by its path.
+pub fn check_key(path: &str) -> Option<Fault> {
+    type_of(path).err().map(|what| Fault::new(path, what))
+}
+
+/// Whether a word is a key at the top of `falco.yaml`.
+pub fn is_key(word: &str) -> bool {
+    KEYS.contains_key(word)
+}
+
 /// Whether `key` exists, and its type: for `-o key=value`.
 pub(super) fn type_of(path: &str) -> Result<&'static str, String> {
     let normal = path.replace(|c: char| c.is_ascii_digit(), "");

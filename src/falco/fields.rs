@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::Fault;
+
 /// What a field holds, which decides what it can be compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +131,11 @@ pub(super) fn field(written: &str) -> Result<Field, String> {
         list: entry.list,
         print: entry.print,
     })
+}
+
+/// What is wrong with a field's name as written.
+pub fn check_field(written: &str) -> Option<Fault> {
+    field(written).err().map(|what| Fault::new(written, what))
 }
 
 /// Whether a field changes at every start or with every event.

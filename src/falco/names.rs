@@ -19,6 +19,11 @@ pub(super) struct Names {
     pub(super) typed: HashSet<String>,
 }
 
+/// Whether the official rules files define a macro or a list of this name.
+pub fn is_macro_or_list(name: &str) -> bool {
+    NAMES.macros.contains(name) || NAMES.lists.contains(name)
+}
+
 pub(super) static NAMES: LazyLock<Names> = LazyLock::new(|| {
     serde_json::from_str(include_str!("names.json"))
         .expect("the names are compiled in, and a test reads them")

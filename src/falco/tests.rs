@@ -216,3 +216,42 @@ fn lists_and_macros_have_valid_names_and_items() {
     );
     refused("- macro: mine\n  condition: {a: b}\n", "needs `condition`");
 }
+
+#[test]
+fn the_mistakes_of_generated_reports_are_refused() {
+    // The report that started this project, and its siblings: rule blocks that define nothing.
+    refused(
+        "rule:\n  name: Drop and execute\n  description: d\n  condition:\n    or:\n      - a\n",
+        "top level must be a list",
+    );
+    refused(
+        &format!("{RULE}  action: block\n"),
+        "there is no key `action`",
+    );
+    refused(
+        &changed("condition", "  condition:\n    or: [a, b]"),
+        "needs `condition`",
+    );
+    refused(
+        &condition("container.id != \"c61b4be90d6\" or proc.exe = \"/tmp/x\""),
+        "without `evt.type`",
+    );
+    refused(
+        &changed("output", "  output: Binary executed"),
+        "without fields",
+    );
+    refused(&changed("priority", ""), "needs `priority`");
+    refused(
+        &RULE.replace("Agent writes", "Drop and execute new binary in container"),
+        "replace the official rule",
+    );
+    for line in [
+        "falco -c rules.yaml",
+        "falco --event_logger enabled=true --log_format json",
+        "falco --alert-only",
+        "falco --log-format json",
+    ] {
+        assert!(!check_command(line).is_empty(), "{line}");
+    }
+    assert!(!check_config("event_logger:\n  enabled: true\n  log_format: json\n").is_empty());
+}

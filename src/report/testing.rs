@@ -164,7 +164,6 @@ fn plausible(field: &str) -> Json {
         "proc.exe_ino.ctime_duration_proc_start" => 2_700_000.into(),
         "fd.name" if field == "fd.name" => "/etc/shadow".into(),
         "fd.nameraw" => "../../etc/shadow".into(),
-        "fd.sip" | "fd.rip" | "fd.cip" | "fd.lip" => "203.0.113.7".into(),
         "fd.sport" | "fd.rport" | "fd.lport" => 443.into(),
         "fd.type" => "ipv4".into(),
         "fd.l4proto" => "tcp".into(),
@@ -182,7 +181,8 @@ fn plausible(field: &str) -> Json {
         "ka.uri" => "/api/v1/namespaces/shop/secrets".into(),
         "ka.response.code" => "201".into(),
         "ka.auth.decision" => "allow".into(),
-        "ct.srcip" | "okta.client.ip" | "gcp.callerIP" => "203.0.113.7".into(),
+        "fd.sip" | "fd.rip" | "fd.cip" | "fd.lip" | "ct.srcip" | "okta.client.ip"
+        | "gcp.callerIP" => "203.0.113.7".into(),
         "n_evts" | "n_drops" => "120".into(),
         _ => format!("x-{}", base.rsplit('.').next().unwrap_or(base)).into(),
     }

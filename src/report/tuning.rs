@@ -75,22 +75,17 @@ pub(super) fn propose(view: &View<'_>) -> Tuning {
             .macro_
             .as_deref()
     });
-    let (yaml, what) = match hook {
-        Some(name) => (
-            in_macro(name, &identity),
-            Phrase::of("add it to the macro that the rule offers for this, ").value(name),
-        ),
-        None => {
-            let Some(rule) = rule_scalar(view.event.rule.raw()) else {
-                return Tuning::None(
-                    "No change is proposed: the rule's name holds characters that cannot be seen.",
-                );
-            };
-            (
-                as_exception(&rule, &identity),
-                Phrase::of("append an exception to the rule"),
-            )
-        }
+    let (yaml, what) = if let Some(name) = hook {
+        let what = Phrase::of("add it to the macro that the rule offers for this, ").value(name);
+        (in_macro(name, &identity), what)
+    } else {
+        let Some(rule) = rule_scalar(view.event.rule.raw()) else {
+            return Tuning::None(
+                "No change is proposed: the rule's name holds characters that cannot be seen.",
+            );
+        };
+        let what = Phrase::of("append an exception to the rule");
+        (as_exception(&rule, &identity), what)
     };
     if !will_load(view, &yaml) {
         return Tuning::None(

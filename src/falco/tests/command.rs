@@ -22,6 +22,8 @@ fn flags_exist_and_have_what_they_need() {
     }
     for (bad, why) in [
         ("falco -c rules.yaml", "rules are given with `-r`"),
+        ("falco -c /etc/falco/falco.conf", "no such file by default"),
+        ("falco -r falco.rules.yaml", "no such file by default"),
         ("falco --event_logger enabled=true", "json_output"),
         ("falco --alert-only", "priority=critical"),
         ("falco --log-format json", "json_output"),

@@ -1,17 +1,19 @@
 //! Whole reports: complete, safe, true to what Falco takes, and readable.
 
+mod advice;
+
 use super::checks::check;
 use super::*;
 use crate::markup::document::{Block, Document, plain};
 use crate::markup::{html, slack, text};
 use crate::report::testing::{alert, incident, real_events, sample, samples, subject, synthetic};
 use serde_json::Value as Json;
+use std::sync::LazyLock;
 
 fn report_of(alert: &crate::classify::Alert, count: u32) -> Report {
+    static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::default);
     let incident = incident(alert, count);
-    Engine::default()
-        .render(&subject(&incident, alert))
-        .unwrap()
+    ENGINE.render(&subject(&incident, alert)).unwrap()
 }
 
 fn named(name: &str) -> Report {

@@ -37,6 +37,17 @@ pub(super) fn of_process(view: &View<'_>) -> Result<Identity, &'static str> {
     ];
     let identity: Identity = fields.into_iter().flatten().collect();
     let any = |fields: &[&str]| identity.iter().any(|(field, _)| fields.contains(field));
+    // On a host nothing narrows a tool that everybody uses.
+    let tool = identity
+        .iter()
+        .find(|(field, _)| matches!(*field, "proc.exepath" | "proc.name"));
+    if tool.is_some_and(|(_, program)| is_general_tool(program))
+        && !any(&["container.image.repository"])
+    {
+        return Err(
+            "No safe change can be proposed: the program is a general tool, so an exception for it would also hide an intruder who uses it. Give the job that does this a program of its own.",
+        );
+    }
     // Without the program or the file it would silence everything that one image or parent does.
     let narrow = any(&["proc.exepath", "proc.name", "fd.name"]);
     let anchored = any(&["container.image.repository", "proc.exepath"]);
@@ -47,6 +58,18 @@ pub(super) fn of_process(view: &View<'_>) -> Result<Identity, &'static str> {
             "No safe change can be proposed: too little in the event stays the same from run to run. It needs the image or the program's path, and a program or file outside temporary places.",
         )
     }
+}
+
+/// Shells, interpreters and everyday tools: their path says nothing about who runs them.
+fn is_general_tool(program: &str) -> bool {
+    const TOOLS: [&str; 44] = [
+        "ash", "awk", "base64", "bash", "busybox", "cat", "chmod", "chown", "cp", "curl", "dash",
+        "dd", "env", "find", "grep", "head", "less", "ln", "more", "mv", "nano", "nc", "ncat",
+        "node", "od", "perl", "php", "rsync", "ruby", "scp", "sed", "sh", "socat", "ssh", "su",
+        "sudo", "tail", "tar", "tee", "vi", "vim", "wget", "xxd", "zsh",
+    ];
+    let base = program.rsplit('/').next().unwrap_or(program);
+    TOOLS.contains(&base) || base.starts_with("python")
 }
 
 /// User and object of a request to the Kubernetes API.
@@ -139,7 +162,6 @@ pub(super) fn label(field: &str) -> &'static str {
         }
         "ct.user.arn" => "the identity is ",
         "ka.target.resource" => "the resource is ",
-        "ka.target.name" => "the object is ",
         "s3.bucket" | "gcp.storage.bucket" => "the bucket is ",
         "gcp.projectId" => "the project is ",
         "github.repo.name" => "the repository is ",

@@ -121,6 +121,7 @@ fn what_changes_or_cannot_be_matched_is_left_out() {
         json!({"container.image.repository": "", "proc.exepath": "/bin/sh", "proc.pname": null}),
         json!({"container.image.repository": "a\u{202e}", "proc.exepath": "/bin/sh", "proc.pname": "<NA>"}),
         json!({"proc.name": "sh", "proc.pname": "bash"}),
+        json!({"proc.exepath": "/usr/bin/python3.11", "proc.pname": "cron", "fd.name": "/etc/shadow"}),
     ] {
         assert!(
             matches!(proposal(&with(&fields)), Tuning::None(_)),
