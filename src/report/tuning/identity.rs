@@ -28,22 +28,23 @@ pub(super) fn of_process(view: &View<'_>) -> Result<Identity, &'static str> {
     });
     let file = stable(view, "fd.name").filter(|(_, name)| name.starts_with('/'));
     let namespace = stable(view, "k8s.ns.name").filter(|(_, name)| is_label(name));
+    // What a general tool does is in its command line, not in its path.
+    let is_tool = program
+        .as_ref()
+        .is_some_and(|(_, program)| is_general_tool(program));
+    let command = stable(view, "proc.cmdline").filter(|_| is_tool);
     let fields = [
         stable(view, "container.image.repository"),
         namespace,
         program,
+        command,
         stable(view, "proc.pname"),
         file,
     ];
     let identity: Identity = fields.into_iter().flatten().collect();
     let any = |fields: &[&str]| identity.iter().any(|(field, _)| fields.contains(field));
     // On a host nothing narrows a tool that everybody uses.
-    let tool = identity
-        .iter()
-        .find(|(field, _)| matches!(*field, "proc.exepath" | "proc.name"));
-    if tool.is_some_and(|(_, program)| is_general_tool(program))
-        && !any(&["container.image.repository"])
-    {
+    if is_tool && !any(&["container.image.repository"]) {
         return Err(
             "No safe change can be proposed: the program is a general tool, so an exception for it would also hide an intruder who uses it. Give the job that does this a program of its own.",
         );
@@ -156,6 +157,7 @@ pub(super) fn label(field: &str) -> &'static str {
         "k8s.ns.name" | "ka.target.namespace" => "the namespace is ",
         "proc.exepath" => "the program is ",
         "proc.name" => "the process is called ",
+        "proc.cmdline" => "the command is ",
         "proc.pname" => "its parent is ",
         "ka.user.name" | "ct.user" | "gcp.user" | "github.user" | "okta.actor.name" => {
             "the user is "

@@ -13,9 +13,6 @@ use crate::store::{
     Store, StoreError,
 };
 
-/// More events than are pruned at a time would take long to post one by one.
-const PIECE: i64 = 20;
-
 const SPACING: Duration = Duration::from_secs(30);
 
 fn at(seconds: i64) -> Timestamp {
@@ -334,7 +331,7 @@ async fn the_quarantine_keeps_the_newest() {
 async fn old_events_are_pruned_a_piece_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir);
-    let last = PIECE + 2;
+    let last = 22;
     post(&store, usize::try_from(last).unwrap()).await;
     take_over(&store, None, 0).await;
     let left = async || {
