@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::Fault;
+use super::names::PRIORITIES;
 
 /// The type of each key, by its path; `[]` stands for the items of a list.
 static KEYS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
@@ -136,18 +137,7 @@ fn walk(path: &str, value: &Value, faults: &mut Vec<Fault>) {
             }
         }
         Value::String(text) if path == "priority" => {
-            let known = [
-                "emergency",
-                "alert",
-                "critical",
-                "error",
-                "warning",
-                "notice",
-                "info",
-                "informational",
-                "debug",
-            ];
-            if !known.contains(&text.to_ascii_lowercase().as_str()) {
+            if !PRIORITIES.contains(&text.to_ascii_lowercase().as_str()) {
                 faults.push(Fault::new(path, format!("there is no priority `{text}`")));
             }
         }

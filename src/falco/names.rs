@@ -5,6 +5,19 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+/// Priorities as rules files and falco.yaml spell them, in any case.
+pub(super) const PRIORITIES: [&str; 9] = [
+    "emergency",
+    "alert",
+    "critical",
+    "error",
+    "warning",
+    "notice",
+    "info",
+    "informational",
+    "debug",
+];
+
 /// Names of macros, lists and events.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

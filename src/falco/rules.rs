@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::names::NAMES;
+use super::names::{NAMES, PRIORITIES};
 use super::{Fault, condition, exception, output, value};
 use crate::classify::Catalogue;
 
@@ -43,18 +43,6 @@ const RULE_KEYS: [&str; 15] = [
     "skip-if-unknown-filter",
     "capture",
     "capture_duration",
-];
-
-const PRIORITIES: [&str; 9] = [
-    "emergency",
-    "alert",
-    "critical",
-    "error",
-    "warning",
-    "notice",
-    "info",
-    "informational",
-    "debug",
 ];
 
 /// What would keep a rules file from loading, or from meaning what it says, after the official rules

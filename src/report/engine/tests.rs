@@ -86,6 +86,9 @@ fn every_runbook_is_of_a_rule_and_agrees_with_the_catalogue() {
         let words = page.split_whitespace().count();
         assert!((100..=420).contains(&words), "{name}: {words} words");
         assert_eq!(snippets::all_faults(&page, &[]), [], "{name}");
+        for claim in ["Falco blocks", "Falco prevents", "Falco stops"] {
+            assert!(!page.contains(claim), "{name}: Falco only reports");
+        }
         for part in ["**Usually harmless when**", "\n- "] {
             assert!(page.contains(part), "{name} lacks {part}");
         }
