@@ -136,10 +136,10 @@ fn walk(path: &str, value: &Value, faults: &mut Vec<Fault>) {
                 }
             }
         }
-        Value::String(text) if path == "priority" => {
-            if !PRIORITIES.contains(&text.to_ascii_lowercase().as_str()) {
-                faults.push(Fault::new(path, format!("there is no priority `{text}`")));
-            }
+        Value::String(text)
+            if path == "priority" && !PRIORITIES.contains(&text.to_ascii_lowercase().as_str()) =>
+        {
+            faults.push(Fault::new(path, format!("there is no priority `{text}`")));
         }
         _ => {}
     }
