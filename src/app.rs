@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, later};
-use crate::config::{Loaded, Resolved, resolve};
+use crate::config::{Loaded, Resolved, ensure_mask_key, resolve};
 use crate::deliver::{Dispatcher, Setup};
 use crate::http::{
     Admin, Auth, ConnectionLimits, Guard, Ingest, Listener, Readiness, admin_router, ingest_router,
@@ -78,12 +78,13 @@ impl App {
     /// Opens the store and binds the listeners. Nothing is received or sent yet.
     pub async fn build(loaded: &Loaded, clock: Clock, shutdown: Shutdown) -> Result<Self> {
         let config = &loaded.config;
+        let store = Store::open(&config.store.path, &clock)?;
+        ensure_mask_key(&config.store.path).context("cannot keep the key of the masks")?;
         let resolved = resolve(loaded, &clock)?;
         for doubt in &resolved.doubts {
             tracing::warn!(doubt, "configuration");
         }
         let auth = Auth::load(&config.ingest.auth, "ingest.auth")?;
-        let store = Store::open(&config.store.path, &clock)?;
         let metrics = Metrics::default();
         let readiness = Readiness::new(shutdown.soft().clone());
         let ingest = Ingest {
@@ -94,6 +95,7 @@ impl App {
             metrics: metrics.clone(),
             readiness: readiness.clone(),
         };
+        let setup = watch::Sender::new(resolved.setup);
         let admin = Admin {
             store: store.clone(),
             clock: clock.clone(),
@@ -104,6 +106,7 @@ impl App {
                 is_loopback: config.admin.ip().is_loopback(),
                 public_host: config.public_host(),
             },
+            setup: setup.subscribe(),
         };
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address)
@@ -114,7 +117,7 @@ impl App {
         Ok(Self {
             retention: config.store.retention.0,
             rules: watch::Sender::new(resolved.rules),
-            setup: watch::Sender::new(resolved.setup),
+            setup,
             ingest: Listener {
                 socket: bind(config.listen).await?,
                 tls: tls.as_ref().map(watch::Sender::subscribe),

@@ -4,6 +4,7 @@
 //! then resolved ([`Resolved`], with secrets read and conditions compiled).
 
 mod environment;
+mod key;
 mod locate;
 mod resolve;
 
@@ -18,10 +19,12 @@ use serde::Deserialize;
 use crate::classify::ClassifyConfig;
 use crate::deliver::DestinationConfig;
 use crate::http::{AuthConfig, IngestConfig};
+use crate::mask::MaskConfig;
 use crate::route::RouteConfig;
 use crate::store::StoreConfig;
 
 pub use environment::from_environment;
+pub use key::ensure_mask_key;
 pub use resolve::{Resolved, resolve};
 
 /// The destination that exists when none is configured.
@@ -50,6 +53,8 @@ pub struct Config {
     pub destinations: BTreeMap<String, DestinationConfig>,
     /// Who is told about what: the root of the routing tree.
     pub route: RouteConfig,
+    /// Which secrets in events are masked before they leave the process.
+    pub mask: MaskConfig,
     /// A folder of templates that override or add to the built-in ones. Reloaded on change.
     pub templates: Option<PathBuf>,
 }
@@ -66,6 +71,7 @@ impl Default for Config {
             classify: ClassifyConfig::default(),
             destinations: BTreeMap::new(),
             route: RouteConfig::default(),
+            mask: MaskConfig::default(),
             templates: None,
         }
     }

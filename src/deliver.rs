@@ -24,6 +24,7 @@ use crate::backoff::Backoff;
 use crate::classify::Classifier;
 use crate::clock::Clock;
 use crate::incident::Incident;
+use crate::mask::Masker;
 use crate::metrics::Metrics;
 use crate::report::{Engine, Report};
 use crate::store::Store;
@@ -149,6 +150,8 @@ pub struct Setup {
     pub classifier: Classifier,
     /// Where the UI stands, for links in reports.
     pub public_url: Option<String>,
+    /// What hides secrets.
+    pub masker: Masker,
 }
 
 /// What all workers share.

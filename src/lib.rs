@@ -14,7 +14,7 @@
 //! | 5 | [`http`] |
 //! | 4 | [`pipeline`], [`deliver`] |
 //! | 3 | [`store`], [`report`], [`markup`] |
-//! | 2 | [`classify`], [`route`], [`incident`], [`falco`] |
+//! | 2 | [`classify`], [`route`], [`incident`], [`falco`], [`mask`] |
 //! | 1 | [`event`] |
 //! | 0 | [`clock`], [`backoff`], [`secret`], [`units`], [`metrics`] |
 
@@ -31,6 +31,7 @@ pub mod http;
 pub mod incident;
 pub mod lifecycle;
 pub mod markup;
+pub mod mask;
 pub mod metrics;
 pub mod pipeline;
 pub mod report;

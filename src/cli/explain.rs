@@ -26,7 +26,7 @@ impl Explain {
         let clock = Clock::system();
         let resolved = resolve(&self.file.load()?, &clock)?;
         let body = subject::read(&self.event)?;
-        for alert in subject::alerts(&body, &resolved.rules.classifier, clock.now())? {
+        for alert in subject::alerts(&body, &resolved, clock.now())? {
             print(&explain(&resolved, &alert)?)?;
         }
         Ok(())
@@ -35,8 +35,9 @@ impl Explain {
 
 fn explain(resolved: &Resolved, alert: &Alert) -> Result<String> {
     let mut text = String::new();
-    let rule = one_line(alert.event.rule.raw());
-    writeln!(text, "rule         {rule}")?;
+    let masker = &resolved.setup.masker;
+    let rule = masker.mask(alert.event.rule.raw());
+    writeln!(text, "rule         {}", one_line(&rule))?;
     let known = alert
         .entry
         .map_or("not in the catalogue", |_| "in the catalogue");
@@ -63,7 +64,8 @@ fn explain(resolved: &Resolved, alert: &Alert) -> Result<String> {
         }
         if tried.taken {
             writeln!(text, "             to {}", tried.route.to.join(", "))?;
-            if let Some(incident) = subject::incident(alert, tried.route) {
+            let incident = subject::incident(alert, tried.route);
+            if let Some(incident) = incident.map(|incident| masker.incident(incident)) {
                 writeln!(text, "             incident key {:?}", incident.key)?;
                 for (name, value) in &incident.labels {
                     writeln!(text, "               {name} = {}", one_line(value.raw()))?;

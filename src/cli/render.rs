@@ -47,7 +47,8 @@ impl Render {
         let resolved = resolve(&loaded, &clock)?;
         let body = subject::read(&self.events)?;
         let now = clock.now();
-        for alert in subject::alerts(&body, &resolved.rules.classifier, now)? {
+        for alert in subject::alerts(&body, &resolved, now)? {
+            let alert = subject::masked(alert, &resolved);
             let route = resolved.rules.tree.routes().next();
             let route = route.context("the tree has no root")?;
             let incident = subject::incident(&alert, route).context("the event is gone")?;

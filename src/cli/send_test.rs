@@ -43,7 +43,7 @@ impl SendTest {
             "output_fields": { "proc.name": "falco-herald" },
         });
         let event = event.to_string().into_bytes();
-        let alerts = subject::alerts(&event, &resolved.rules.classifier, now)?;
+        let alerts = subject::alerts(&event, &resolved, now)?;
         let alert = alerts.first().context("the test event is gone")?;
         let route = resolved
             .rules

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::classify::{Alert, Classifier};
+use crate::classify::Alert;
+use crate::config::Resolved;
 use crate::event::{self, EventId, Sender};
 use crate::incident::{Group, GroupKey, Incident, fold};
 use crate::report::{Engine, Report, Subject};
@@ -24,12 +25,19 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Classifies the events of a body, as if they were received now.
-pub(super) fn alerts(body: &[u8], classifier: &Classifier, now: Timestamp) -> Result<Vec<Alert>> {
+pub(super) fn alerts(body: &[u8], resolved: &Resolved, now: Timestamp) -> Result<Vec<Alert>> {
+    let classifier = &resolved.rules.classifier;
     let events = event::split(body, Sender::Falco)?;
     (1..)
         .zip(events)
         .map(|(id, raw)| Ok(classifier.classify(EventId(id), now, event::decode(raw)?)))
         .collect()
+}
+
+/// The alert as it may be shown: with its secrets masked.
+pub(super) fn masked(mut alert: Alert, resolved: &Resolved) -> Alert {
+    alert.event = resolved.setup.masker.event(alert.event);
+    alert
 }
 
 /// The incident that an alert would open on a route.

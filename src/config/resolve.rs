@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::{ConfigError, DEFAULT_DESTINATION, Loaded};
+use super::{ConfigError, DEFAULT_DESTINATION, Loaded, key};
 use crate::classify::{self, Classifier};
 use crate::clock::Clock;
 use crate::deliver::{Configured, DestinationConfig, Setup, configure};
 use crate::http::load_tls;
+use crate::mask::Masker;
 use crate::pipeline::Rules;
 use crate::report::Engine;
 use crate::route::{RouteConfig, Tree};
@@ -40,6 +41,8 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
         .map_err(|error| loaded.locate(format!("templates: {error}")))?;
     let tls = config.ingest.tls.as_ref().map(load_tls).transpose();
     let tls = tls.map_err(|error| loaded.locate(error.to_string()))?;
+    let masker = Masker::try_new(&config.mask, key::read(&config.store.path))
+        .map_err(|error| loaded.locate(error.to_string()))?;
     let doubts = doubts(&classifier, &tree, &destinations);
     Ok(Resolved {
         setup: Arc::new(Setup {
@@ -47,6 +50,7 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
             engine,
             classifier: classifier.clone(),
             public_url: config.public_url.clone(),
+            masker,
         }),
         rules: Arc::new(Rules { classifier, tree }),
         tls,

@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::classify::{Classifier, ClassifyConfig};
     use crate::deliver::{DestinationConfig, configure};
+    use crate::mask::{Key, MaskConfig, Masker};
     use crate::report::Engine;
 
     #[test]
@@ -138,6 +139,7 @@ mod tests {
             engine: Engine::default(),
             classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
             public_url: None,
+            masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
         };
         let pending = vec![("console".to_owned(), 2), ("gone".to_owned(), 3)];
         let orphans: Vec<_> = orphans(pending, &setup).collect();

@@ -234,10 +234,15 @@ impl Worker {
     fn alerts(&self, leased: &Leased) -> Option<(Alert, Alert)> {
         let latest = decoded(&leased.latest.body)?;
         let classifier = &self.shared.setup.classifier;
-        let latest = classifier.classify(leased.latest.id, leased.latest.received, latest);
+        // Secrets are masked after the conditions of the site have seen the event as it came.
+        let masked = |mut alert: Alert| {
+            alert.event = self.shared.setup.masker.event(alert.event);
+            alert
+        };
+        let latest = masked(classifier.classify(leased.latest.id, leased.latest.received, latest));
         let first = decoded(&leased.first.body).map_or_else(
             || latest.clone(),
-            |first| classifier.classify(leased.first.id, leased.first.received, first),
+            |first| masked(classifier.classify(leased.first.id, leased.first.received, first)),
         );
         Some((latest, first))
     }
@@ -268,8 +273,10 @@ impl Worker {
         lost: Option<Timestamp>,
         now: Timestamp,
     ) -> Notice {
+        let masker = &self.shared.setup.masker;
+        let incident = masker.incident(leased.incident.clone());
         let subject = Subject {
-            incident: &leased.incident,
+            incident: &incident,
             latest,
             first,
             public_url: self.shared.setup.public_url.as_deref(),
@@ -284,8 +291,8 @@ impl Worker {
                 _ => NoticeKind::Open,
             },
             report: self.render(&subject),
-            incident: leased.incident.clone(),
-            event: leased.latest.body.clone(),
+            incident: incident.clone(),
+            event: masker.json(&leased.latest.body).into_owned(),
             remote: leased.remote.clone(),
         }
     }

@@ -1,5 +1,7 @@
 //! The other listener: metrics, health and the JSON API.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -10,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::Guard;
 use super::guard;
 use super::health::{self, Readiness};
 use crate::clock::Clock;
+use crate::deliver::Setup;
 use crate::metrics::Metrics;
 use crate::store::{DeliveryId, DeliveryState, Store, StoreError};
 
@@ -40,6 +44,8 @@ pub struct Admin {
     pub readiness: Readiness,
     /// Who may use the API.
     pub guard: Guard,
+    /// What hides secrets in what is shown.
+    pub setup: watch::Receiver<Arc<Setup>>,
 }
 
 /// The routes of the admin listener.
@@ -121,10 +127,11 @@ async fn quarantine(
     Query(listing): Query<Listing>,
 ) -> Result<Response, Unavailable> {
     let rows = admin.store.quarantined(listing.limit()).await?;
+    let setup = Arc::clone(&admin.setup.borrow());
     let rows: Vec<_> = rows
         .into_iter()
         .map(|row| {
-            let body = String::from_utf8_lossy(&row.refused.body);
+            let body = setup.masker.body(&row.refused.body);
             json!({
                 "id": row.id,
                 "received": row.refused.received.to_string(),
@@ -142,9 +149,11 @@ async fn incidents(
     Query(listing): Query<Listing>,
 ) -> Result<Response, Unavailable> {
     let incidents = admin.store.incidents(listing.limit()).await?;
+    let setup = Arc::clone(&admin.setup.borrow());
     let incidents: Vec<_> = incidents
         .into_iter()
         .map(|incident| {
+            let incident = setup.masker.incident(incident);
             let labels: serde_json::Map<_, _> = incident
                 .labels
                 .iter()

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Layer by module; a module may use its own layer and those below.
-const LAYERS: [(&str, u32); 21] = [
+const LAYERS: [(&str, u32); 22] = [
     ("cli", 6),
     ("app", 6),
     ("config", 6),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, u32); 21] = [
     ("route", 2),
     ("incident", 2),
     ("falco", 2),
+    ("mask", 2),
     ("event", 1),
     ("clock", 0),
     ("backoff", 0),

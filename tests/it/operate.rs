@@ -3,7 +3,7 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::support::sink::Sink;
-use crate::support::{Service, client, event, until};
+use crate::support::{Service, api, client, event, until};
 
 fn herald(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
@@ -220,4 +220,45 @@ async fn the_api_beyond_loopback_needs_credentials_and_the_command_line_has_them
         .unwrap();
     assert!(listed.status.success(), "{listed:?}");
     assert!(listed.stdout.starts_with(b"id\tstate"));
+}
+
+#[tokio::test]
+async fn a_secret_in_a_command_line_reaches_no_destination_and_no_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = Sink::start().await;
+    let config = format!(
+        "destinations: {{ hook: {{ webhook: {{ url: '{}' }} }} }}\nroute: {{ to: [hook], group_by: [rule, proc.cmdline] }}\nmask: {{ patterns: ['ACME-(\\d+)'] }}\n",
+        hook.url
+    );
+    let service = Service::start(folder.path(), &config);
+    let post = |body: String| {
+        client()
+            .post(format!("http://{}/", service.events))
+            .body(body)
+    };
+    let hostile = serde_json::json!({
+        "rule": "r", "priority": "Notice", "time": "2026-03-01T10:15:00Z",
+        "output": "mysql -uroot -pHunter2Canary db",
+        "output_fields": {
+            "proc.cmdline": "mysql -uroot -pHunter2Canary db",
+            "proc.env": "PGPASSWORD=Hunter2Canary ACME-4711Canary",
+        },
+    });
+    assert_eq!(
+        post(hostile.to_string()).send().await.unwrap().status(),
+        200
+    );
+    let refused = "{\"rule\":\"\",\"x\":\"--password Hunter2Canary\"}";
+    assert_eq!(post(refused.to_owned()).send().await.unwrap().status(), 400);
+    until("the webhook is told", async || hook.taken().len() == 1).await;
+    let body = hook.taken().remove(0).body.to_string();
+    assert!(
+        !body.contains("Hunter2") && !body.contains("4711"),
+        "{body}"
+    );
+    assert!(body.matches("[masked ").count() >= 5, "{body}");
+    for path in ["incidents", "quarantine", "deliveries"] {
+        let listed = api(&service, path).await.to_string();
+        assert!(!listed.contains("Hunter2"), "{listed}");
+    }
 }

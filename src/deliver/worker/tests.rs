@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::classify::{Classifier, ClassifyConfig};
 use crate::clock::Clock;
 use crate::deliver::{Destination, Pace, Receipt, SendError, Setup};
+use crate::mask::{Key, MaskConfig, Masker};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
 use crate::report::Engine;
@@ -126,6 +127,7 @@ impl Bench {
             engine: Engine::default(),
             classifier,
             public_url: None,
+            masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
         };
         let shared = Shared {
             store: store.clone(),
