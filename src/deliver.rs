@@ -101,6 +101,8 @@ pub enum Verdict {
         /// The peer's `Retry-After`.
         after: Option<Duration>,
     },
+    /// The destination works, but does not take what this message says.
+    Unacceptable,
     /// Trying again cannot help.
     Fail,
 }

@@ -98,8 +98,14 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> 
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
         );
+    let of_content = matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY
+    );
     if again {
         SendError::retry(reason, retry_after(headers, now))
+    } else if of_content {
+        SendError::unacceptable(reason)
     } else {
         SendError::fail(reason)
     }
@@ -120,6 +126,15 @@ impl SendError {
     pub fn retry(reason: impl Into<String>, after: Option<Duration>) -> Self {
         Self {
             verdict: Verdict::Retry { after },
+            reason: reason.into(),
+            remote: None,
+        }
+    }
+
+    /// Saying it more plainly may help.
+    pub fn unacceptable(reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Unacceptable,
             reason: reason.into(),
             remote: None,
         }

@@ -1,5 +1,7 @@
 //! One destination's worker: takes due deliveries, renders, sends, records.
 
+mod plain;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +11,14 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Configured, Notice, NoticeKind, Shared, Verdict};
+use super::{Configured, Notice, NoticeKind, Receipt, SendError, Shared, Verdict};
 use crate::classify::{Alert, Nature};
 use crate::clock::later;
 use crate::event::{self, Event};
 use crate::incident::State;
-use crate::markup::escape::inline;
-use crate::markup::visible::{one_line, truncate};
 use crate::report::{Report, Subject};
 use crate::store::{Attempt, Leased, Outcome, StoreError};
+use plain::{fallback, plainly, without_text};
 
 /// Above every destination's own time-out: a send that never ends must not hold its place for ever.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
@@ -200,25 +201,51 @@ impl Worker {
         self.shared.metrics.attempt(destination, name, latency);
     }
 
+    /// Sends; what the destination does not take is said more plainly, once.
     async fn send(&self, notice: &Notice, leased: &Leased) -> (Outcome, String, Option<String>) {
-        let send = self.configured.destination.send(notice);
-        match tokio::time::timeout(SEND_LIMIT, send).await {
-            Ok(Ok(receipt)) => (Outcome::Sent, receipt.detail, receipt.remote),
-            Ok(Err(error)) => {
-                let outcome = self.judge(error.verdict, leased);
-                (outcome, error.reason, error.remote)
+        let error = match self.try_send(notice).await {
+            Ok(receipt) => return (Outcome::Sent, receipt.detail, receipt.remote),
+            Err(error) => error,
+        };
+        if error.verdict != Verdict::Unacceptable {
+            let outcome = self.judge(error.verdict, leased);
+            return (outcome, error.reason, error.remote);
+        }
+        let plain = plainly(notice, error.remote, &error.reason);
+        match self.try_send(&plain).await {
+            Ok(receipt) => {
+                let detail = format!("said plainly, because {}; {}", error.reason, receipt.detail);
+                (Outcome::Sent, detail, receipt.remote)
             }
-            Err(_) => {
-                let retry = self.judge(Verdict::Retry { after: None }, leased);
-                (retry, "the destination did not answer".to_owned(), None)
+            Err(again) if again.verdict == Verdict::Unacceptable => {
+                let told = self.try_send(&without_text(notice, again.remote)).await;
+                let (told, remote) = match told {
+                    Ok(receipt) => ("taken", receipt.remote),
+                    Err(error) => ("refused too", error.remote),
+                };
+                let reason = again.reason;
+                let detail = format!(
+                    "{reason}, also to a plain message; a notice without text of the event was {told}"
+                );
+                (Outcome::Dead, detail, remote)
+            }
+            Err(again) => {
+                let outcome = self.judge(again.verdict, leased);
+                (outcome, again.reason, again.remote)
             }
         }
+    }
+
+    async fn try_send(&self, notice: &Notice) -> Result<Receipt, SendError> {
+        let send = self.configured.destination.send(notice);
+        let sent = tokio::time::timeout(SEND_LIMIT, send).await;
+        sent.unwrap_or_else(|_| Err(SendError::retry("the destination did not answer", None)))
     }
 
     fn judge(&self, verdict: Verdict, leased: &Leased) -> Outcome {
         let now = self.shared.clock.now();
         match verdict {
-            Verdict::Fail => Outcome::Dead,
+            Verdict::Fail | Verdict::Unacceptable => Outcome::Dead,
             Verdict::Retry { .. } if now >= later(leased.created, self.configured.max_age) => {
                 Outcome::Dead
             }
@@ -340,25 +367,6 @@ impl Worker {
 
 fn decoded(body: &[u8]) -> Option<Event> {
     event::decode(body).ok()
-}
-
-/// The plainest report that says what happened, when no template can.
-fn fallback(subject: &Subject<'_>) -> Report {
-    let rule = one_line(subject.incident.rule.raw()).into_owned();
-    let lead = format!(
-        "{} events of this rule, the latest received {} UTC.",
-        subject.incident.count,
-        subject.incident.last_received.strftime("%Y-%m-%d %H:%M:%S")
-    );
-    Report {
-        markdown: format!(
-            "# Falco alert: {}\n\n{lead} The report template failed; the event is stored as posted.\n",
-            inline(&rule)
-        ),
-        title: truncate(&rule, 200).into_owned(),
-        lead,
-        severity: subject.incident.severity,
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ use super::visible::{is_plain, one_line, push_mark, visible};
 /// Prose: a literal text of one line. What could be live carries a backslash, and blanks at the ends
 /// are written as entities, so that nothing at the start of a line is live.
 pub fn inline(value: &str) -> String {
-    let value = one_line(value);
+    literal(&one_line(value))
+}
+
+/// The same for a text whose hidden characters are marked already.
+pub(super) fn literal(value: &str) -> String {
     let from_start = value.trim_start();
     let inner = from_start.trim_end();
     let (leading, _) = value.split_at(value.len() - from_start.len());
@@ -64,9 +68,13 @@ pub fn code_span(value: &str) -> String {
 /// A code span for a cell of a GFM table. Pipes are escaped in the way that table parsers undo; a
 /// pipe right after a backslash is shown as a mark, because parsers disagree about that pair.
 pub fn table_cell(value: &str) -> String {
-    let value = one_line(value);
+    fence_cell(&one_line(value))
+}
+
+/// The same for a text whose hidden characters are marked already.
+pub(super) fn fence_cell(value: &str) -> String {
     if !value.contains('|') {
-        return fence_span(&value);
+        return fence_span(value);
     }
     let mut out = String::with_capacity(value.len() + 8);
     let mut backslashes = 0_usize;
@@ -84,7 +92,8 @@ pub fn table_cell(value: &str) -> String {
     fence_span(&out)
 }
 
-fn fence_span(value: &str) -> String {
+/// A code span of a text whose hidden characters are marked already.
+pub(super) fn fence_span(value: &str) -> String {
     let value = if value.is_empty() { "\\u{}" } else { value };
     let fence = "`".repeat(longest_run(value, '`') + 1);
     let ends = |c| value.starts_with(c) || value.ends_with(c);
@@ -98,8 +107,12 @@ fn fence_span(value: &str) -> String {
 /// A fenced block, ending in a newline. The fence is longer than any run of backticks in the value;
 /// `language` comes from the template, never from an event.
 pub fn code_block(value: &str, language: &'static str) -> String {
-    let value = visible(value);
-    let fence = "`".repeat((longest_run(&value, '`') + 1).max(3));
+    fence_block(&visible(value), language)
+}
+
+/// The same for a text whose hidden characters are marked already.
+pub(super) fn fence_block(value: &str, language: &'static str) -> String {
+    let fence = "`".repeat((longest_run(value, '`') + 1).max(3));
     format!("{fence}{language}\n{value}\n{fence}\n")
 }
 

@@ -325,4 +325,4 @@ pub fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

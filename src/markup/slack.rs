@@ -187,4 +187,4 @@ impl Packing {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -104,6 +104,8 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Refusal> {
     let verdict = if TRANSIENT.contains(&word) {
         let after = client::retry_after(&answer.headers, now);
         Verdict::Retry { after }
+    } else if class(word) == Class::Blocks || matches!(word, "msg_too_long" | "no_text") {
+        Verdict::Unacceptable
     } else {
         Verdict::Fail
     };

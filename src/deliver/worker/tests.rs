@@ -1,3 +1,5 @@
+mod refusals;
+
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
@@ -23,6 +25,7 @@ const MAX_AGE: Duration = Duration::from_hours(1);
 enum Answer {
     Retry(Option<u64>),
     Fail,
+    Refuse,
     Panic,
     Never,
     HalfWay(&'static str),
@@ -42,6 +45,8 @@ struct Asked {
     count: u64,
     remote: Option<String>,
     doubtful: bool,
+    rule: String,
+    ascii: bool,
 }
 
 impl Destination for Scripted {
@@ -52,6 +57,8 @@ impl Destination for Scripted {
                 kind: notice.kind,
                 count: notice.incident.count,
                 remote: notice.remote.clone(),
+                rule: notice.incident.rule.raw().to_owned(),
+                ascii: notice.report.markdown.is_ascii() && notice.event == b"null",
                 doubtful: notice.report.markdown.contains("lost system calls near"),
             });
             let answer = self.answers.lock().unwrap().pop_front();
@@ -72,6 +79,7 @@ impl Destination for Scripted {
                     failed(Verdict::Retry { after }, None)
                 }
                 Some(Answer::Fail) => failed(Verdict::Fail, None),
+                Some(Answer::Refuse) => failed(Verdict::Unacceptable, None),
                 Some(Answer::HalfWay(remote)) => {
                     failed(Verdict::Retry { after: None }, Some(remote))
                 }

@@ -95,7 +95,7 @@ fn walk_value(value: &Value, shape: &mut String, texts: &mut Vec<String>) {
     shape.push(')');
 }
 
-fn check(value: &str) -> Result<(), String> {
+pub(in crate::markup) fn check(value: &str) -> Result<(), String> {
     let thread = message(&report(value));
     let plain = message(&report("x"));
     let (shape, texts) = walk(&thread.head);

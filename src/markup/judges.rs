@@ -1,0 +1,153 @@
+//! Every format against the whole hostile corpus, each judged by a parser of the format.
+//!
+//! A format passes a value when the parsed structure is that of a harmless value in its place, and the
+//! text of each slot is the value: as marked by [`visible`](super::visible), and defanged where a
+//! product follows addresses.
+
+mod json;
+mod markdown;
+mod pandoc;
+mod plain;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::document::Document;
+use super::escape::{code_block, code_span, inline, table_cell};
+use super::visible::{one_line, visible};
+use crate::event::Priority;
+use crate::report::Report;
+
+/// A harmless value. Longer than the words that tests look for.
+const HARMLESS: &str = "harmless";
+
+/// A report with a value in every kind of slot.
+fn report(value: &str) -> Report {
+    Report {
+        title: format!("Title {}", one_line(value)),
+        lead: format!("Lead {}", one_line(value)),
+        severity: Priority::Critical,
+        markdown: format!(
+            "# Head {}\n\nWas {} and {} then.\n\n- item {}\n- second\n\n| left | right |\n|---|---|\n| key | {} |\n\n{}\nLast.\n",
+            inline(value),
+            code_span(value),
+            inline(value),
+            code_span(value),
+            table_cell(value),
+            code_block(value, "text"),
+        ),
+    }
+}
+
+fn document(value: &str) -> Document {
+    Document::parse(&report(value).markdown)
+}
+
+/// What a reader sees of a value in a slot of one line, and in a block.
+struct Shown {
+    line: String,
+    block: String,
+}
+
+impl Shown {
+    fn of(value: &str) -> Self {
+        Self {
+            line: one_line(value).into_owned(),
+            block: visible(value).into_owned(),
+        }
+    }
+
+    fn map(self, change: impl Fn(&str) -> String) -> Self {
+        Self {
+            line: change(&self.line),
+            block: change(&self.block),
+        }
+    }
+}
+
+/// Runs of blanks and line ends as one blank: parsers of these formats do the same.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    class: String,
+    value: String,
+}
+
+type Judge = fn(&[Row]) -> Option<Vec<Result<(), String>>>;
+
+/// Judges row by row.
+fn each(
+    rows: &[Row],
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Option<Vec<Result<(), String>>> {
+    Some(rows.iter().map(|row| check(&row.value)).collect())
+}
+
+const JUDGES: [(&str, Judge); 14] = [
+    ("markdown", |rows| each(rows, markdown::report)),
+    ("github", |rows| each(rows, markdown::github)),
+    ("gitlab", |rows| each(rows, markdown::gitlab)),
+    ("mattermost", |rows| each(rows, markdown::mattermost)),
+    ("discord", |rows| each(rows, markdown::discord)),
+    ("slack", |rows| each(rows, json::slack)),
+    ("adf", |rows| each(rows, json::adf)),
+    ("teams", |rows| each(rows, json::teams)),
+    ("telegram", |rows| each(rows, json::telegram)),
+    ("html", |rows| each(rows, plain::html)),
+    ("text", |rows| each(rows, plain::text)),
+    ("csv", |rows| each(rows, plain::csv)),
+    ("jira", pandoc::jira),
+    ("textile", pandoc::textile),
+];
+
+#[test]
+fn every_value_is_inert_in_every_format() {
+    let corpus = include_str!("../../tests/data/hostile-fields.ndjson");
+    let rows: Vec<Row> = corpus
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 481);
+    let mut table: BTreeMap<&str, BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
+    let mut failures = Vec::new();
+    let mut formats = Vec::new();
+    for (format, judge) in JUDGES {
+        let Some(verdicts) = judge(&rows) else {
+            println!("skipped {format}: its parser is not here");
+            continue;
+        };
+        formats.push(format);
+        for (row, verdict) in rows.iter().zip(verdicts) {
+            let (passed, all) = table
+                .entry(&row.class)
+                .or_default()
+                .entry(format)
+                .or_default();
+            *all += 1;
+            match verdict {
+                Ok(()) => *passed += 1,
+                Err(why) => failures.push(format!("{format} {}: {why}", row.id)),
+            }
+        }
+    }
+    println!("{:<20} {}", "class", formats.join(" "));
+    for (class, cells) in &table {
+        let cells: Vec<_> = formats
+            .iter()
+            .map(|format| format!("{}/{}", cells[format].0, cells[format].1))
+            .collect();
+        println!("{class:<20} {}", cells.join(" "));
+    }
+    let shown = failures
+        .iter()
+        .take(20)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(failures.is_empty(), "{} failures\n{shown}", failures.len());
+}
