@@ -8,6 +8,7 @@ mod client;
 mod console;
 mod dispatcher;
 mod email;
+mod guard;
 mod kinds;
 mod slack;
 #[cfg(test)]

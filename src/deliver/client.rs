@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use jiff::Timestamp;
 use reqwest::{Client, Response, redirect};
 
+use super::guard::{Guarded, is_forbidden_host};
 use super::kinds::BuildError;
 use super::{SendError, Verdict};
 
@@ -21,11 +22,30 @@ pub(super) fn client(timeout: Duration) -> Result<Client, BuildError> {
     drop(rustls::crypto::ring::default_provider().install_default());
     Client::builder()
         .redirect(redirect::Policy::none())
+        .dns_resolver(Guarded)
         .connect_timeout(CONNECT)
         .timeout(timeout)
         .user_agent(concat!("falco-herald/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| BuildError::Setting("the HTTP client cannot start".to_owned()))
+}
+
+/// Refuses what is no web address, and addresses that no destination has. `key` names the setting.
+pub(super) fn check_url(text: &str, key: &str) -> Result<(), BuildError> {
+    let url = reqwest::Url::parse(text);
+    let Some(url) = url
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))
+    else {
+        return Err(BuildError::Setting(format!(
+            "{key} must be an http or https address"
+        )));
+    };
+    if url.host_str().is_some_and(is_forbidden_host) {
+        let wrong = "leads to a link-local address or a metadata service, which is no destination";
+        return Err(BuildError::Setting(format!("{key} {wrong}")));
+    }
+    Ok(())
 }
 
 /// What is read of an answer.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use reqwest::{Client, Url};
+use reqwest::Client;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -150,11 +150,7 @@ fn mode(config: &SlackConfig) -> Result<Mode, BuildError> {
 }
 
 fn address(text: &str, key: &str) -> Result<(), BuildError> {
-    if Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-        return Ok(());
-    }
-    let wrong = format!("slack: `{key}` must be an http or https address");
-    Err(BuildError::Setting(wrong))
+    client::check_url(text, &format!("slack: `{key}`"))
 }
 
 /// The body of one message. Never link names, never unfurl: that would fetch addresses of an

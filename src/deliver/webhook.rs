@@ -107,12 +107,7 @@ impl Webhook {
             file: config.secret_file.as_deref(),
         };
         let url = url.resolve()?;
-        if !reqwest::Url::parse(url.expose())
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-        {
-            let wrong = "webhook: `url` must be an http or https address";
-            return Err(BuildError::Setting(wrong.to_owned()));
-        }
+        client::check_url(url.expose(), "webhook: `url`")?;
         Ok(Self {
             client: client::client(timeout)?,
             clock,

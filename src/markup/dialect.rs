@@ -128,12 +128,12 @@ fn table(out: &mut String, head: &[Cell], rows: &[Vec<Cell>], dialect: Dialect) 
         out,
         &[&line(head), "|", &"---|".repeat(head.len().max(1)), "\n"],
     );
-    rows.iter().for_each(|row| out.push_str(&line(row)));
+    out.extend(rows.iter().map(|row| line(row)));
     out.push('\n');
 }
 
 fn push(out: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| out.push_str(part));
+    out.extend(parts.iter().copied());
 }
 
 fn inlines(content: &[Inline], dialect: Dialect) -> String {
@@ -202,7 +202,7 @@ fn is_live(word: &str) -> bool {
         || word.starts_with('/')
         || word.contains("://")
         || lower.starts_with("www.")
-        || lower.contains(":") && word.len() > 1 && word.starts_with(':')
+        || word.len() > 1 && word.starts_with(':')
         || hash
         || closing.iter().any(|start| lower.starts_with(start))
         || word.split_once('-').is_some_and(|(key, number)| {

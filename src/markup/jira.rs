@@ -91,7 +91,7 @@ fn write_block(out: &mut String, block: &Block, bullet: &str) {
 }
 
 fn push(out: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| out.push_str(part));
+    out.extend(parts.iter().copied());
 }
 
 /// An empty cell would join the borders into a head.

@@ -45,6 +45,10 @@ pub fn teams(document: &Document) -> Value {
 }
 
 #[derive(Clone, Copy, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "looks are independent of each other"
+)]
 struct Look {
     bold: bool,
     italic: bool,

@@ -83,7 +83,7 @@ fn write_block(out: &mut String, block: &Block, bullet: &str) {
 }
 
 fn push(out: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| out.push_str(part));
+    out.extend(parts.iter().copied());
 }
 
 fn cell_text(cell: &[Inline]) -> String {

@@ -84,50 +84,54 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
+/// Ends of names of places, which are no secrets.
+const PLACES: [&str; 16] = [
+    "_file",
+    "_path",
+    "_env",
+    "_name",
+    "_dir",
+    "_url",
+    "_uri",
+    "_id",
+    "_ref",
+    "_type",
+    "_ttl",
+    "secretname",
+    "_expires",
+    "_expiry",
+    "_length",
+    "_policy",
+];
+
+/// Words in names of secrets.
+const WORDS: [&str; 17] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "access_key",
+    "private_key",
+    "secret_key",
+    "auth_key",
+    "credential",
+    "storepass",
+    "keypass",
+    "pgpass",
+    "encryption_key",
+];
+
 /// Whether a flag's or variable's name says that its value is a secret.
 pub(super) fn is_secret_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase().replace(['-', '.'], "_");
     // The name of a place is no secret: `PASSWORD_FILE`, `token_env`, `secretName`.
-    const PLACES: [&str; 16] = [
-        "_file",
-        "_path",
-        "_env",
-        "_name",
-        "_dir",
-        "_url",
-        "_uri",
-        "_id",
-        "_ref",
-        "_type",
-        "_ttl",
-        "secretname",
-        "_expires",
-        "_expiry",
-        "_length",
-        "_policy",
-    ];
     if PLACES.iter().any(|place| lower.ends_with(place)) && !lower.ends_with("_secret_id") {
         return false;
     }
-    const WORDS: [&str; 17] = [
-        "password",
-        "passwd",
-        "passphrase",
-        "passcode",
-        "secret",
-        "token",
-        "apikey",
-        "api_key",
-        "access_key",
-        "private_key",
-        "secret_key",
-        "auth_key",
-        "credential",
-        "storepass",
-        "keypass",
-        "pgpass",
-        "encryption_key",
-    ];
     if WORDS.iter().any(|word| lower.contains(word)) {
         return true;
     }

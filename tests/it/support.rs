@@ -6,7 +6,7 @@ pub(crate) mod smtp;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test fails.
@@ -17,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) child: Child,
     pub(crate) events: String,
     pub(crate) admin: String,
+    /// What it has written to standard error.
+    pub(crate) log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Service {
@@ -57,11 +59,18 @@ impl Service {
             }
             seen.push(line);
         };
-        std::thread::spawn(move || log.for_each(drop));
+        let lines = Arc::new(Mutex::new(seen));
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in log.map_while(Result::ok) {
+                kept.lock().unwrap().push(line);
+            }
+        });
         Self {
             child,
             events,
             admin,
+            log: lines,
         }
     }
 
