@@ -165,12 +165,11 @@ impl Masker {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key.0).expect("HMAC takes any key");
         mac.update(secret.as_bytes());
         let hash = mac.finalize().into_bytes();
-        let short: String = hash
+        let number = hash
             .iter()
             .take(3)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        format!("[masked {short}]")
+            .fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+        format!("[masked {number:06x}]")
     }
 }
 

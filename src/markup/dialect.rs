@@ -201,7 +201,7 @@ fn is_live(word: &str) -> bool {
     word.contains(['@', '#', '!', '~', '$', '^', '&', '<', '>', '`'])
         || word.starts_with('/')
         || word.contains("://")
-        || lower.starts_with("www.")
+        || lower.contains("www.")
         || word.len() > 1 && word.starts_with(':')
         || hash
         || closing.iter().any(|start| lower.starts_with(start))

@@ -8,6 +8,23 @@ use crate::support::{Service, client, event, until};
 
 const CANARY: &str = "canary7f3a9c";
 
+/// What peers answer.
+const REFUSALS: [(u16, &str); 13] = [
+    (500, CANARY),
+    (401, CANARY),
+    (403, CANARY),
+    (404, CANARY),
+    (410, CANARY),
+    (400, CANARY),
+    (302, CANARY),
+    (429, CANARY),
+    (200, CANARY),
+    (200, "{\"ok\":false,\"error\":\"invalid_auth\"}"),
+    (200, "{\"ok\":false,\"error\":\"invalid_blocks\"}"),
+    (413, CANARY),
+    (422, CANARY),
+];
+
 /// Every byte under a folder.
 fn bytes(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
@@ -22,15 +39,8 @@ fn bytes(folder: &Path) -> Vec<u8> {
     all
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_failure_tells_a_secret_of_ours() {
-    let folder = tempfile::tempdir().unwrap();
-    let (sink, smtp) = (Sink::start().await, Smtp::start().await);
-    let closed = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().to_string()
-    };
-    let (url, port) = (&sink.url, smtp.port);
+/// A destination of every kind, in order and out of order, each with a canary; and their names.
+fn config(url: &str, port: u16, closed: &str) -> (String, Vec<&'static str>) {
     let here = url.trim_start_matches("http://");
     let delivery =
         "delivery: { retry_initial: 10ms, retry_max: 10ms, timeout: 300ms, interval: 0s }";
@@ -85,32 +95,33 @@ async fn no_failure_tells_a_secret_of_ours() {
             ),
         ),
     ];
-    let names: Vec<_> = destinations.iter().map(|(name, _)| *name).collect();
-    let sections: String = destinations
+    let names = destinations
         .iter()
-        .map(|(name, kind)| format!("  {name}:\n    {kind}\n    {delivery}\n"))
-        .collect();
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>();
+    let section =
+        |(name, kind): &(&str, String)| format!("  {name}:\n    {kind}\n    {delivery}\n");
+    let sections: Vec<_> = destinations.iter().map(section).collect();
+    let sections = sections.concat();
     let config = format!(
         "ingest: {{ auth: {{ basic: {{ username: falco, password: {CANARY} }} }} }}\nadmin_auth: {{ bearer: {{ token: {CANARY} }} }}\ndestinations:\n{sections}route: {{ to: [{}], group_by: [rule], group_interval: 10ms }}\n",
         names.join(", ")
     );
+    (config, names)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_failure_tells_a_secret_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sink, smtp) = (Sink::start().await, Smtp::start().await);
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    let url = sink.url.clone();
+    let (config, names) = config(&url, smtp.port, &closed);
     let service = Service::start(folder.path(), &config);
-    let refusals = [
-        (500, CANARY),
-        (401, CANARY),
-        (403, CANARY),
-        (404, CANARY),
-        (410, CANARY),
-        (400, CANARY),
-        (302, CANARY),
-        (429, CANARY),
-        (200, CANARY),
-        (200, "{\"ok\":false,\"error\":\"invalid_auth\"}"),
-        (200, "{\"ok\":false,\"error\":\"invalid_blocks\"}"),
-        (413, CANARY),
-        (422, CANARY),
-    ];
-    for (number, refusal) in refusals.iter().enumerate() {
+    for (number, refusal) in REFUSALS.iter().enumerate() {
         sink.refuse(&[*refusal, *refusal, *refusal]);
         let post = client().post(format!("http://{}/", service.events));
         let post = post.basic_auth("falco", Some(CANARY));

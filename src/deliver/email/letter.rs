@@ -78,7 +78,9 @@ pub(super) fn request(
 
 /// A title never holds a line break or hidden character; a subject must not even if one does.
 fn subject(title: &str) -> String {
-    format!("[Falco] {}", truncate(&one_line(title), MAX_SUBJECT))
+    // A title that looks like an encoded word would be decoded by the reader's mail program.
+    let title = one_line(title).replace("=?", "\\u{3D}?");
+    format!("[Falco] {}", truncate(&title, MAX_SUBJECT))
 }
 
 /// A key as the left side of a Message-ID.

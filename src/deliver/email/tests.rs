@@ -330,3 +330,41 @@ async fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(&|c| c.host = "mail.example.com".to_owned()), @"email: `tls: none` is for a relay on this machine only");
     insta::assert_snapshot!(refused(&|c| c.helo = Some("a b\r\nMAIL".to_owned())), @"email: `helo` is no host name");
 }
+
+#[test]
+fn every_corpus_value_in_a_title_makes_one_subject_and_no_other_header() {
+    let mailbox: Mailbox = "herald@example.com".parse().unwrap();
+    let names = |raw: &[u8]| {
+        let mail = MessageParser::default().parse(raw).unwrap().into_owned();
+        let names: Vec<_> = mail
+            .headers()
+            .iter()
+            .map(|header| header.name().to_owned())
+            .collect();
+        (names, mail.parts.len(), mail.subject().unwrap().to_owned())
+    };
+    let built = |title: &str| {
+        let notice = titled(NoticeKind::Open, title);
+        letter::request(&mailbox, std::slice::from_ref(&mailbox), &notice)
+            .unwrap()
+            .formatted()
+    };
+    let (wanted, parts, _) = names(&built("harmless"));
+    for row in crate::markup::testing::corpus() {
+        let raw = built(&row.value);
+        let (found, count, subject) = names(&raw);
+        assert_eq!((found, count), (wanted.clone(), parts), "{}", row.id);
+        let shown = crate::markup::visible::one_line(&row.value).replace("=?", "\\u{3D}?");
+        let shown = crate::markup::visible::truncate(&shown, 200);
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            squeezed(&subject),
+            squeezed(&format!("[Falco] {shown}")),
+            "{}",
+            row.id
+        );
+        for line in raw.split(|byte| *byte == b'\n') {
+            assert!(line.len() <= 998, "{}", row.id);
+        }
+    }
+}

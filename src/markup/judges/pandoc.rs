@@ -27,9 +27,8 @@ fn judge(
     write: impl Fn(&str) -> String,
 ) -> Option<Vec<Result<(), String>>> {
     let values = std::iter::once(HARMLESS).chain(rows.iter().map(|row| row.value.as_str()));
-    let all: String = values
-        .map(|value| format!("{}\n{BORDER}\n\n", write(value)))
-        .collect();
+    let pages: Vec<_> = values.map(write).collect();
+    let all = pages.join(&format!("\n{BORDER}\n\n")) + &format!("\n{BORDER}\n\n");
     let mut pandoc = Command::new("pandoc")
         .args(["-f", format, "-t", "json"])
         .stdin(Stdio::piped())
