@@ -46,6 +46,7 @@ fn every_secret_of_the_corpus_is_masked_and_nothing_else() {
 
 #[test]
 fn what_stands_around_a_secret_stays() {
+    let mark = Regex::new(r"\[masked [0-9a-f]{6}\]").unwrap();
     for (text, wanted) in [
         ("mysql -uroot -pHunter2 db", "mysql -uroot -p* db"),
         ("psql --password=Hunter2 -h db", "psql --password=* -h db"),
@@ -85,7 +86,6 @@ fn what_stands_around_a_secret_stays() {
         ),
     ] {
         let masked = masker().mask(text).into_owned();
-        let mark = Regex::new(r"\[masked [0-9a-f]{6}\]").unwrap();
         assert_eq!(mark.replace_all(&masked, "*"), wanted);
     }
 }
@@ -124,7 +124,7 @@ fn equal_secrets_have_equal_marks_and_keys_change_them() {
     let marks: Vec<_> = masked
         .split("[masked ")
         .skip(1)
-        .map(|rest| &rest[..6])
+        .filter_map(|rest| rest.get(..6))
         .collect();
     assert!(marks[0] == marks[1] && marks[1] != marks[2], "{masked}");
     let other = Masker::try_new(&MaskConfig::default(), Key::from_bytes([8; 32])).unwrap();

@@ -70,3 +70,37 @@ async fn hostile_bodies_are_answered_as_the_index_says_and_stored_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn hostile_events_leave_the_log_and_the_metrics_in_one_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "route: { to: [console], group_by: [rule, hostname], group_interval: 10ms }\n";
+    let service = Service::start(folder.path(), config);
+    let metrics = async || {
+        let get = client().get(format!("http://{}/metrics", service.admin));
+        get.send().await.unwrap().text().await.unwrap()
+    };
+    let events = include_str!("../data/hostile-events.ndjson");
+    let post = client().post(format!("http://{}/", service.events));
+    assert_eq!(post.body(events).send().await.unwrap().status(), 200);
+    let settled = async || {
+        let fates = api(&service, "fates").await;
+        let fates = fates.as_array().unwrap();
+        let settled = fates.iter().filter(|fate| !fate["fate"].is_null());
+        settled
+            .map(|fate| fate["events"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    until("every event is told", async || settled().await == 481).await;
+    for line in service.log.lock().unwrap().iter() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(entry["level"] != "ERROR", "{line}");
+    }
+    // Labels are of closed sets, so hundreds of rules and hosts add no series.
+    let text = metrics().await;
+    assert!(
+        text.lines().count() < 200 && text.ends_with("# EOF\n"),
+        "{text}"
+    );
+    assert!(!text.contains("evil") && text.is_ascii(), "{text}");
+}

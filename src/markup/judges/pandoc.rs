@@ -66,7 +66,9 @@ fn compare(
 ) -> Result<(), String> {
     let kinds = |blocks: &[Value]| {
         let mut kinds = Vec::new();
-        blocks.iter().for_each(|block| shape(block, &mut kinds));
+        for block in blocks {
+            shape(block, &mut kinds);
+        }
         kinds
     };
     let (shape, wanted) = (kinds(got), kinds(harmless));
@@ -75,7 +77,9 @@ fn compare(
     }
     let text = |blocks: &[Value]| {
         let mut text = String::new();
-        blocks.iter().for_each(|block| say(block, &mut text));
+        for block in blocks {
+            say(block, &mut text);
+        }
         squeezed(&text)
     };
     // The block keeps addresses as they are: nothing is linked there. Look-alikes are undone.
