@@ -2,7 +2,7 @@
 //!
 //! Two halves. [`visible`] and [`escape`] put a value into Markdown; a report is that Markdown.
 //! [`document`] parses the report into a small literal tree, and a module for each format writes the
-//! tree in the target's own way ([`format`] knows them all). A value is never inserted into the output
+//! tree in the target's own way ([`mod@format`] knows them all). A value is never inserted into the output
 //! of a converter, so each format is escaped once, by the code that knows it.
 
 pub mod adf;

@@ -65,7 +65,7 @@ mod tests {
     fn addresses_are_readable_and_dead() {
         for (live, dead) in [
             ("curl https://evil.example/x", "curl hxxps://evil.example/x"),
-            ("HTTP://A", "Hxxp://A"),
+            ("HTTP://A", "HxxP://A"),
             ("a,ftp://x b", "a,ftp[:]//x b"),
             ("WWW.evil.example", "WWW[.]evil.example"),
             ("://", "[:]//"),
