@@ -4,6 +4,7 @@
 
 mod fold;
 mod key;
+mod spread;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::route::RouteId;
 
 pub use fold::{Folded, Group, Notify, fold, group};
 pub use key::GroupKey;
+pub use spread::{FieldSpread, Spread};
 
 /// Row of an incident in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -84,4 +86,6 @@ pub struct Incident {
     pub first_event: EventId,
     /// The latest event.
     pub last_event: EventId,
+    /// What varies among its alerts.
+    pub spread: Spread,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{GroupKey, Incident, IncidentId, State};
+use super::{GroupKey, Incident, IncidentId, Spread, State};
 use crate::classify::Alert;
 use crate::event::{EventId, Untrusted};
 use crate::route::Route;
@@ -90,6 +90,12 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
     };
     for alert in &group.alerts {
         incident.count += 1;
+        let new = incident
+            .spread
+            .count(&alert.event.output_fields, &group.route.watch);
+        if (new || is_milestone(incident.count)) && notify == Notify::AfterInterval {
+            notify = Notify::AtOnce;
+        }
         incident.last_received = incident.last_received.max(alert.received);
         incident.first_time = incident.first_time.min(alert.event.time);
         incident.last_time = incident.last_time.max(alert.event.time);
@@ -107,6 +113,11 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
         events: group.alerts.iter().map(|alert| alert.id).collect(),
         notify,
     })
+}
+
+/// 10, 100, 1,000 ...: a storm is said as often as its count has digits.
+fn is_milestone(count: u64) -> bool {
+    count >= 10 && 10_u64.checked_pow(count.ilog10()) == Some(count)
 }
 
 fn is_quiet(incident: &Incident, next: &Alert, quiet_after: Duration) -> bool {
@@ -139,6 +150,7 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         last_time: first.event.time,
         first_event: first.id,
         last_event: first.id,
+        spread: Spread::default(),
     }
 }
 
@@ -207,6 +219,31 @@ mod tests {
         let worse = fold_all(Some(first.incident), &[alert(2, 1, "/a", "critical")]);
         assert_eq!(worse.notify, Notify::AtOnce);
         assert_eq!(worse.incident.severity, Priority::Critical);
+    }
+
+    #[test]
+    fn a_new_value_of_a_watched_field_and_every_tenfold_count_is_said_at_once() {
+        let event = |id: i64, path: &str| {
+            let raw = serde_json::json!({
+                "rule": "r", "priority": "notice", "time": at(id).to_string(),
+                "output_fields": { "fd.name": "/a", "proc.exepath": path, "proc.pid": id },
+            });
+            let event = event::decode(raw.to_string().as_bytes()).unwrap();
+            Classifier::default().classify(EventId(id), at(id), event)
+        };
+        let mut live = fold_all(None, &[event(1, "/bin/a")]).incident;
+        let mut said = Vec::new();
+        for id in 2..=120 {
+            let path = if id == 50 { "/bin/b" } else { "/bin/a" };
+            let folded = fold_all(Some(live), &[event(id, path)]);
+            if folded.notify == Notify::AtOnce {
+                said.push(id);
+            }
+            live = folded.incident;
+        }
+        assert_eq!(said, [10, 50, 100]);
+        let varying: Vec<_> = live.spread.varying().collect();
+        assert_eq!(varying[0].top(), [("/bin/a", 119), ("/bin/b", 1)]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Masker {
     #[must_use]
     pub fn incident(&self, mut incident: Incident) -> Incident {
         incident.rule = self.untrusted(incident.rule);
+        incident.spread = incident.spread.map(|value| self.mask(value).into_owned());
         let labels = incident.labels.into_iter();
         incident.labels = labels
             .map(|(name, value)| (name, self.untrusted(value)))

@@ -61,6 +61,8 @@ pub struct Route {
     pub group_by: GroupBy,
     /// Its timers.
     pub timers: Timers,
+    /// Fields of which a new value is said at once.
+    pub watch: Vec<String>,
     /// Whether it takes tests, and nothing else.
     pub test: bool,
     /// Which alerts it takes; `None` takes all that reach it.

@@ -3,6 +3,7 @@
 use super::action;
 use super::place::Place;
 use super::{Origin, View, api, health};
+use crate::incident::FieldSpread;
 use crate::report::humanize::{files, flags, network, network::Connection, people, times};
 use crate::report::phrase::{Phrase, list};
 
@@ -13,9 +14,27 @@ pub(super) fn rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)
         Origin::Kubernetes | Origin::Cloud => api::rows(view),
         Origin::Syscall => process_rows(view, place),
     };
+    rows.push(("Varies", varies(view)));
     rows.push(("Related", related(view)));
     rows.retain(|(_, text)| !text.is_empty());
     rows
+}
+
+/// The values that differ among the alerts of the incident, the most frequent first.
+fn varies(view: &View<'_>) -> Phrase {
+    const SHOWN: usize = 5;
+    let field = |spread: &FieldSpread| {
+        let top = spread.top();
+        let rest = top.iter().skip(SHOWN).map(|(_, count)| count).sum::<u64>() + spread.others;
+        let shown = top.iter().take(SHOWN);
+        let shown =
+            shown.map(|(value, count)| Phrase::of_value(*value).words(format!(" {count} times")));
+        let more = (rest > 0).then(|| Phrase::of(format!("others {rest} times")));
+        Phrase::of_value(spread.field.as_str())
+            .words(": ")
+            .then(list(shown.chain(more), ", "))
+    };
+    list(view.subject.incident.spread.varying().map(field), "; ")
 }
 
 fn process_rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)> {

@@ -38,6 +38,9 @@ pub struct RouteConfig {
     pub repeat_interval: Option<Span>,
     /// After how long without alerts an incident goes quiet. Default 1h.
     pub quiet_after: Option<Span>,
+    /// Fields of which a new value is said at once, however young the last message is. Default: the
+    /// program's path, the file, and the address at the other end (`fd.sip`).
+    pub watch: Option<Vec<String>>,
     /// Whether the routes after this one are tried too when it took the alert.
     pub r#continue: bool,
     /// Whether this route takes the self-test and nothing else. Tests go to no other route.
@@ -83,6 +86,12 @@ pub enum RouteError {
     },
 }
 
+/// Executable, file and destination address.
+const DEFAULT_WATCH: [&str; 3] = ["proc.exepath", "fd.name", "fd.sip"];
+
+/// Each watched field keeps its values with every incident.
+const MAX_WATCHED: usize = 8;
+
 /// Compiles the section.
 pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
     let at = "route";
@@ -109,6 +118,7 @@ pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
         to: Vec::new(),
         group_by: GroupBy::BySource,
         timers: Timers::default(),
+        watch: DEFAULT_WATCH.map(str::to_owned).to_vec(),
         test: false,
         when: None,
     };
@@ -146,6 +156,7 @@ fn node(
         to: destinations(config, at, parent)?,
         group_by: group_by(config, at, parent)?,
         timers: timers(config, at, parent.timers)?,
+        watch: watch(config, at, parent)?,
         test: config.test || parent.test,
         when: condition(config, at)?,
     };
@@ -221,6 +232,22 @@ fn group_by(config: &RouteConfig, at: &str, parent: &Route) -> Result<GroupBy, R
         }
     }
     Ok(GroupBy::Fields(fields.clone()))
+}
+
+fn watch(config: &RouteConfig, at: &str, parent: &Route) -> Result<Vec<String>, RouteError> {
+    let Some(fields) = &config.watch else {
+        return Ok(parent.watch.clone());
+    };
+    if fields.len() > MAX_WATCHED {
+        return refuse(format!("{at}.watch"), "may name 8 fields at most");
+    }
+    match fields.iter().find(|field| !is_field_name(field)) {
+        Some(field) => Err(RouteError::Field {
+            at: at.to_owned(),
+            field: field.clone(),
+        }),
+        None => Ok(fields.clone()),
+    }
 }
 
 fn timers(config: &RouteConfig, at: &str, parent: Timers) -> Result<Timers, RouteError> {

@@ -23,7 +23,10 @@ pub(super) const INBOX: Database = Database {
 
 pub(super) const STATE: Database = Database {
     file: "state.db",
-    migrations: &[include_str!("schema/state-1.sql")],
+    migrations: &[
+        include_str!("schema/state-1.sql"),
+        include_str!("schema/state-2.sql"),
+    ],
 };
 
 /// The writers' own checkpoints happen only beyond this many pages (256 MiB): they would pause

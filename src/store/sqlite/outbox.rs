@@ -185,10 +185,10 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
             };
             Ok(Leased {
                 id: DeliveryId(delivery),
-                created: time(row.get(17)?),
-                attempts: row.get(18)?,
-                remote: row.get(19)?,
-                known: row.get::<_, Option<i64>>(20)?.is_some(),
+                created: time(row.get(18)?),
+                attempts: row.get(19)?,
+                remote: row.get(20)?,
+                known: row.get::<_, Option<i64>>(21)?.is_some(),
                 first: missing(incident.first_event),
                 latest: missing(incident.last_event),
                 incident,

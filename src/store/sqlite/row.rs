@@ -48,7 +48,7 @@ pub(super) fn nature_name(nature: Nature) -> &'static str {
 /// The columns that [`incident`] reads, in its order.
 pub(super) const INCIDENT: &str = "i.id, i.uid, i.key, i.route, i.state, i.rule, i.category, \
     i.nature, i.severity, i.labels, i.count, i.first_received, i.last_received, i.first_time, \
-    i.last_time, i.first_event, i.last_event";
+    i.last_time, i.first_event, i.last_event, i.spread";
 
 pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
     let labels: Vec<(String, String)> =
@@ -86,6 +86,8 @@ pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
         last_time: event_time(row, 14)?,
         first_event: EventId(row.get(15)?),
         last_event: EventId(row.get(16)?),
+        spread: serde_json::from_str(&row.get::<_, String>(17)?)
+            .map_err(|error| unreadable(17, error))?,
     })
 }
 
@@ -95,6 +97,10 @@ pub(super) fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
         received: time(row.get(1)?),
         body: row.get(2)?,
     })
+}
+
+pub(super) fn spread_json(incident: &Incident) -> String {
+    serde_json::to_string(&incident.spread).expect("texts and counts are always JSON")
 }
 
 pub(super) fn labels_json(incident: &Incident) -> String {

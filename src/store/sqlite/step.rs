@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
-use super::row::{labels_json, nanos, nature_name, rank};
+use super::row::{labels_json, nanos, nature_name, rank, spread_json};
 use crate::event::EventId;
 use crate::store::{DestinationStep, IncidentStep, Step, StoreError};
 
@@ -84,8 +84,8 @@ fn insert_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
         .prepare_cached(
             "INSERT INTO incidents (uid, key, route, state, rule, category, nature, severity,
                  labels, count, first_received, last_received, first_time, last_time,
-                 first_event, last_event)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 first_event, last_event, spread)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             incident.uid.as_bytes(),
@@ -104,6 +104,7 @@ fn insert_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             incident.last_time.to_string(),
             incident.first_event.0,
             incident.last_event.0,
+            spread_json(incident),
         ])?;
     Ok(connection.last_insert_rowid())
 }
@@ -113,7 +114,7 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
     connection
         .prepare_cached(
             "UPDATE incidents SET severity = ?2, count = ?3, last_received = ?4, first_time = ?5,
-                 last_time = ?6, last_event = ?7
+                 last_time = ?6, last_event = ?7, spread = ?8, state = ?9
              WHERE id = ?1",
         )?
         .execute(params![
@@ -124,6 +125,8 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             incident.first_time.to_string(),
             incident.last_time.to_string(),
             incident.last_event.0,
+            spread_json(incident),
+            incident.state.name(),
         ])?;
     Ok(())
 }

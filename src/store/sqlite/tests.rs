@@ -42,6 +42,7 @@ fn incident(id: Option<i64>, count: u64, last: i64) -> Incident {
         last_time: at(0),
         first_event: EventId(1),
         last_event: EventId(last),
+        spread: Default::default(),
     }
 }
 
@@ -175,6 +176,22 @@ fn a_store_of_a_newer_version_is_refused() {
         matches!(error, StoreError::TooNew { found: 99, .. }),
         "{error}"
     );
+}
+
+#[test]
+fn a_store_of_the_first_format_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let connection = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    let first = include_str!("schema/state-1.sql");
+    connection
+        .execute_batch(&format!("{first} PRAGMA user_version = 1"))
+        .unwrap();
+    drop(connection);
+    drop(open(&dir));
+    let connection = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    connection
+        .execute_batch("SELECT spread FROM incidents")
+        .unwrap();
 }
 
 #[tokio::test]

@@ -36,8 +36,6 @@ CREATE TABLE incidents (
 CREATE UNIQUE INDEX incidents_uid ON incidents (uid);
 CREATE UNIQUE INDEX incidents_live ON incidents (key) WHERE state IN ('open', 'acknowledged');
 
-CREATE INDEX incidents_health ON incidents (last_received) WHERE nature = 'health';
-
 -- Which events of a batch went to which incident, one row a batch and incident.
 CREATE TABLE folds (
     id INTEGER PRIMARY KEY,
