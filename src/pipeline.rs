@@ -3,6 +3,8 @@
 //! Events are taken in batches, in order. Each batch is one transaction, so a crash repeats a batch
 //! or does not, but never half of it.
 
+mod timers;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -68,6 +70,7 @@ impl Pipeline {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut latest = self.store.latest();
         let mut cursor = self.store.cursor().await?;
+        let mut tick = self.tick().await?;
         loop {
             // Registered before the look at the inbox, so that no event is missed in between.
             let newest = *latest.borrow_and_update();
@@ -77,12 +80,39 @@ impl Pipeline {
                     Some(next) => cursor = next,
                     None => break,
                 }
+                tick = tick.min(self.soonest());
             }
             tokio::select! {
                 changed = latest.changed() => if changed.is_err() { return Ok(()) },
+                () = self.clock.sleep_until(tick) => tick = self.tick().await?,
                 () = stop.cancelled() => return Ok(()),
             }
         }
+    }
+
+    /// Does what is due now; when to look again.
+    pub async fn tick(&mut self) -> Result<Timestamp, StoreError> {
+        let now = self.clock.now();
+        let rules = Arc::clone(&self.rules.borrow_and_update());
+        let live = self.store.live_incidents().await?;
+        let (steps, next) = timers::due(live, &rules.tree, now);
+        let next = next.unwrap_or(Timestamp::MAX);
+        if steps.is_empty() {
+            return Ok(next);
+        }
+        self.store.commit_timers(steps, now).await?;
+        Ok(next.min(self.soonest()))
+    }
+
+    /// The earliest moment at which a timer that starts now can end.
+    fn soonest(&self) -> Timestamp {
+        let rules = self.rules.borrow();
+        let shortest = rules.tree.routes().map(|route| {
+            let timers = route.timers;
+            let repeat = Some(timers.repeat_interval).filter(|repeat| !repeat.is_zero());
+            repeat.map_or(timers.quiet_after, |repeat| repeat.min(timers.quiet_after))
+        });
+        later(self.clock.now(), shortest.min().unwrap_or(Duration::MAX))
     }
 
     /// Takes everything over that is in the inbox now. For tests and for the demo.

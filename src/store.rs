@@ -22,7 +22,7 @@ use crate::units::Span;
 
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
-    Leased, Outcome, Quarantined, Refused, Step, StoredEvent,
+    Leased, Live, Outcome, Quarantined, Refused, Step, StoredEvent, TimerStep,
 };
 
 /// How much of a refused body is kept, in bytes.
@@ -177,7 +177,7 @@ impl Store {
         self.0.cursor().await
     }
 
-    /// The incident of each key that is not closed.
+    /// The newest incident of each key that is not closed.
     pub async fn incidents_by_key(&self, keys: Vec<GroupKey>) -> Result<Vec<Incident>, StoreError> {
         self.0.incidents_by_key(keys).await
     }
@@ -202,6 +202,20 @@ impl Store {
     /// cursor change together or not at all. Then the inbox forgets what the cursor has passed.
     pub async fn commit_step(&self, step: Step) -> Result<(), StoreError> {
         self.0.commit_step(step).await
+    }
+
+    /// The incidents that are open or acknowledged.
+    pub async fn live_incidents(&self) -> Result<Vec<Live>, StoreError> {
+        self.0.live_incidents().await
+    }
+
+    /// Does what timers ask for, unless new alerts came in between.
+    pub async fn commit_timers(
+        &self,
+        steps: Vec<TimerStep>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.0.commit_timers(steps, now).await
     }
 
     /// Changes whenever deliveries may have become due.

@@ -29,7 +29,7 @@ pub struct Group<'a> {
 pub struct Folded {
     /// The incident as it stands now.
     pub incident: Incident,
-    /// The incident of the same key that had been without alerts for `quiet_after`.
+    /// The open incident of the same key that had been without alerts for too long.
     pub follows: Option<IncidentId>,
     /// The events it gained.
     pub events: Vec<EventId>,
@@ -77,16 +77,27 @@ pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> V
 }
 
 /// Folds a group into its live incident, or into a new one named `uid` when there is none or it has
-/// been quiet for the route's `quiet_after`. `None` when the group is empty.
+/// been quiet for longer than the route's `reopen_within`. `None` when the group is empty.
 pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Folded> {
     let first = *group.alerts.first()?;
-    let stale = live
-        .as_ref()
-        .filter(|incident| is_quiet(incident, first, group.route.timers.quiet_after));
-    let follows = stale.and_then(|incident| incident.id);
-    let (mut incident, mut notify) = match live {
-        Some(incident) if follows.is_none() => (incident, Notify::AfterInterval),
-        _ => (open(first, group, uid), Notify::First),
+    let timers = group.route.timers;
+    let silent = |incident: &Incident, limit| is_silent(incident, first, limit);
+    let over = timers.quiet_after.saturating_add(timers.reopen_within);
+    let (mut incident, mut notify, follows) = match live {
+        Some(old) if silent(&old, over) => {
+            let live = old.state != State::Quiet;
+            (
+                open(first, group, uid),
+                Notify::First,
+                old.id.filter(|_| live),
+            )
+        }
+        Some(mut again) if again.state == State::Quiet || silent(&again, timers.quiet_after) => {
+            again.state = State::Open;
+            (again, Notify::AtOnce, None)
+        }
+        Some(incident) => (incident, Notify::AfterInterval, None),
+        None => (open(first, group, uid), Notify::First, None),
     };
     for alert in &group.alerts {
         incident.count += 1;
@@ -120,9 +131,9 @@ fn is_milestone(count: u64) -> bool {
     count >= 10 && 10_u64.checked_pow(count.ilog10()) == Some(count)
 }
 
-fn is_quiet(incident: &Incident, next: &Alert, quiet_after: Duration) -> bool {
+fn is_silent(incident: &Incident, next: &Alert, limit: Duration) -> bool {
     let silence = next.received.duration_since(incident.last_received);
-    Duration::try_from(silence).is_ok_and(|silence| silence >= quiet_after)
+    Duration::try_from(silence).is_ok_and(|silence| silence >= limit)
 }
 
 fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
@@ -247,15 +258,28 @@ mod tests {
     }
 
     #[test]
-    fn after_quiet_after_a_new_incident_follows_the_old_one() {
+    fn a_quiet_incident_is_reopened_for_a_while_and_then_a_new_one_follows() {
         let mut first = fold_all(None, &[alert(1, 0, "/a", "warning")]).incident;
         first.id = Some(IncidentId(7));
-        let next = fold_all(Some(first), &[alert(2, 3_600, "/a", "warning")]);
+        let again = fold_all(Some(first.clone()), &[alert(2, 3_600, "/a", "warning")]);
         assert_eq!(
-            (next.follows, next.notify),
-            (Some(IncidentId(7)), Notify::First)
+            (again.follows, again.notify, again.incident.count),
+            (None, Notify::AtOnce, 2)
         );
-        assert_eq!(next.incident.count, 1);
+        first.state = State::Quiet;
+        let again = fold_all(Some(first.clone()), &[alert(2, 7_199, "/a", "warning")]);
+        assert_eq!(
+            (again.incident.state, again.incident.count),
+            (State::Open, 2)
+        );
+        let next = fold_all(Some(first.clone()), &[alert(2, 7_200, "/a", "warning")]);
+        assert_eq!(
+            (next.follows, next.notify, next.incident.count),
+            (None, Notify::First, 1)
+        );
+        first.state = State::Acknowledged;
+        let next = fold_all(Some(first), &[alert(2, 7_200, "/a", "warning")]);
+        assert_eq!(next.follows, Some(IncidentId(7)));
     }
 
     proptest! {

@@ -35,8 +35,12 @@ pub struct Timers {
     pub group_interval: Duration,
     /// After how long an incident that goes on is said again.
     pub repeat_interval: Duration,
+    /// Whether an incident is said again at twice its age each time, instead of at even intervals.
+    pub repeat_doubling: bool,
     /// After how long without alerts an incident goes quiet.
     pub quiet_after: Duration,
+    /// For how long a quiet incident is reopened by a new alert; after that, a new one begins.
+    pub reopen_within: Duration,
 }
 
 impl Default for Timers {
@@ -45,7 +49,9 @@ impl Default for Timers {
             group_wait: Duration::ZERO,
             group_interval: Duration::from_secs(30),
             repeat_interval: Duration::from_hours(4),
+            repeat_doubling: false,
             quiet_after: Duration::from_hours(1),
+            reopen_within: Duration::from_hours(1),
         }
     }
 }

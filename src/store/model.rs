@@ -74,6 +74,32 @@ pub struct IncidentStep {
     pub destinations: Vec<DestinationStep>,
 }
 
+/// An incident that is open, with what its timers depend on.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The incident.
+    pub incident: Incident,
+    /// When it was last said anywhere.
+    pub said: Option<Timestamp>,
+    /// Whether a delivery waits or is under way.
+    pub waiting: bool,
+}
+
+/// What a timer does to an incident.
+#[derive(Clone, Debug)]
+pub struct TimerStep {
+    /// The incident.
+    pub incident: IncidentId,
+    /// Its latest event when the timer was looked at; a newer one cancels the step.
+    pub last_event: EventId,
+    /// Its severity.
+    pub severity: Priority,
+    /// The state it has from now on.
+    pub state: crate::incident::State,
+    /// Where it is said once more.
+    pub destinations: Vec<String>,
+}
+
 /// Where and when an incident is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestinationStep {

@@ -7,6 +7,7 @@ mod outbox;
 mod query;
 mod row;
 mod step;
+mod timers;
 mod writer;
 
 #[cfg(test)]

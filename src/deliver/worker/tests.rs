@@ -1,4 +1,5 @@
 mod refusals;
+mod timers;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -110,11 +111,15 @@ struct Bench {
 
 impl Bench {
     fn start(pace: Pace, answers: impl IntoIterator<Item = Answer>) -> Self {
+        let route = "{ to: [peer], group_by: [rule, hostname], group_interval: 10s }";
+        Self::routed(route, pace, answers)
+    }
+
+    fn routed(route: &str, pace: Pace, answers: impl IntoIterator<Item = Answer>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
         let store = Store::open(folder.path(), &clock).unwrap();
         let classifier = Classifier::try_new(&ClassifyConfig::default()).unwrap();
-        let route = "{ to: [peer], group_by: [rule, hostname], group_interval: 10s }";
         let rules = Rules {
             classifier: classifier.clone(),
             tree: Tree::try_new(&serde_saphyr::from_str(route).unwrap()).unwrap(),

@@ -36,8 +36,13 @@ pub struct RouteConfig {
     pub group_interval: Option<Span>,
     /// After how long an incident that goes on is said again. Default 4h.
     pub repeat_interval: Option<Span>,
+    /// Whether an incident is said again at twice its age each time, instead of at even intervals.
+    /// Default false.
+    pub repeat_doubling: Option<bool>,
     /// After how long without alerts an incident goes quiet. Default 1h.
     pub quiet_after: Option<Span>,
+    /// For how long a quiet incident is reopened by a new alert; after that, a new one begins.
+    pub reopen_within: Option<Span>,
     /// Fields of which a new value is said at once, however young the last message is. Default: the
     /// program's path, the file, and the address at the other end (`fd.sip`).
     pub watch: Option<Vec<String>>,
@@ -256,7 +261,9 @@ fn timers(config: &RouteConfig, at: &str, parent: Timers) -> Result<Timers, Rout
         group_wait: or(config.group_wait, parent.group_wait),
         group_interval: or(config.group_interval, parent.group_interval),
         repeat_interval: or(config.repeat_interval, parent.repeat_interval),
+        repeat_doubling: config.repeat_doubling.unwrap_or(parent.repeat_doubling),
         quiet_after: or(config.quiet_after, parent.quiet_after),
+        reopen_within: or(config.reopen_within, parent.reopen_within),
     };
     if timers.quiet_after.is_zero() {
         let problem = "must be more than 0s, or every alert would be an incident of its own";

@@ -255,7 +255,7 @@ fn routes_that_nothing_reaches_and_groups_that_never_fold_are_doubted() {
 fn the_schema_describes_every_setting_and_takes_what_the_code_takes() {
     let schema = serde_json::to_value(schemars::schema_for!(RouteConfig)).unwrap();
     let properties = schema["properties"].as_object().unwrap();
-    assert_eq!(properties.len(), 12);
+    assert_eq!(properties.len(), 14);
     for (name, property) in properties {
         assert!(property["description"].is_string(), "{name}");
     }

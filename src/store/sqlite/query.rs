@@ -110,7 +110,7 @@ impl Sqlite {
             .read("read incidents", move |connection| {
                 let mut by_key = connection.prepare_cached(&format!(
                     "SELECT {} FROM incidents AS i
-                     WHERE i.key = ?1 AND i.state IN ('open', 'acknowledged')",
+                     WHERE i.key = ?1 AND i.state != 'closed' ORDER BY i.id DESC LIMIT 1",
                     row::INCIDENT
                 ))?;
                 let mut incidents = Vec::new();

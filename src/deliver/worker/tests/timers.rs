@@ -1,0 +1,92 @@
+use super::*;
+use crate::incident::State as IncidentState;
+
+const ROUTE: &str = "{ to: [peer], group_by: [rule], group_interval: 10s, repeat_interval: 20m, \
+    quiet_after: 1h, reopen_within: 2h }";
+
+impl Bench {
+    async fn pass(&mut self, minutes: u64) {
+        self.clock.advance(Duration::from_mins(minutes));
+        self.pipeline.tick().await.unwrap();
+    }
+
+    async fn said(&self, times: usize) -> Vec<(NoticeKind, u64)> {
+        let seen = async {
+            while self.asked().len() < times {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let seen = tokio::time::timeout(Duration::from_secs(20), seen).await;
+        seen.expect("it is never said");
+        self.delivery(|delivery| delivery.state == DeliveryState::Sent)
+            .await;
+        let asked = self.asked().into_iter();
+        asked.map(|asked| (asked.kind, asked.count)).collect()
+    }
+
+    async fn state(&self) -> IncidentState {
+        self.store.incidents(1).await.unwrap()[0].state
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_incident_is_closed_with_a_summary_and_reopened_by_a_new_event() {
+    use NoticeKind::{Close, Open, Update};
+    let mut bench = Bench::routed(ROUTE, ONE, []);
+    bench.event("a").await;
+    bench.said(1).await;
+    bench.event("a").await;
+    bench.pass(1).await;
+    bench.said(2).await;
+    bench.pass(60).await;
+    assert_eq!(bench.said(3).await, [(Open, 1), (Update, 2), (Close, 2)]);
+    assert_eq!(bench.state().await, IncidentState::Quiet);
+    bench.pass(60).await;
+    assert_eq!(
+        bench.said(3).await.len(),
+        3,
+        "a quiet incident is said once"
+    );
+    bench.event("a").await;
+    assert_eq!(bench.said(4).await.last(), Some(&(Update, 3)));
+    assert_eq!(bench.state().await, IncidentState::Open);
+    bench.pass(60).await;
+    assert_eq!(bench.said(5).await.last(), Some(&(Close, 3)));
+    bench.pass(121).await;
+    bench.event("a").await;
+    assert_eq!(bench.said(6).await.last(), Some(&(Open, 1)));
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_open_incident_is_said_again_after_the_repeat_interval() {
+    let mut bench = Bench::routed(ROUTE, ONE, []);
+    bench.event("a").await;
+    bench.said(1).await;
+    bench.pass(19).await;
+    assert_eq!(bench.said(1).await.len(), 1);
+    bench.pass(1).await;
+    assert_eq!(bench.said(2).await[1], (NoticeKind::Update, 1));
+    bench.pass(20).await;
+    assert_eq!(bench.said(3).await.len(), 3);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn reminders_may_come_at_twice_the_age_each_time() {
+    let route = "{ to: [peer], repeat_interval: 10m, repeat_doubling: true, quiet_after: 24h }";
+    let mut bench = Bench::routed(route, ONE, []);
+    bench.event("a").await;
+    bench.said(1).await;
+    let mut said = Vec::new();
+    for minute in 1..=100 {
+        bench.pass(1).await;
+        let deliveries = bench.store.deliveries(None, 99).await.unwrap().len();
+        if deliveries > said.len() + 1 {
+            bench.said(deliveries).await;
+            said.push(minute);
+        }
+    }
+    assert_eq!(said, [10, 20, 40, 80]);
+    bench.end().await;
+}

@@ -1,0 +1,154 @@
+//! Deliveries: folded, spaced, retried, given up.
+
+use super::*;
+
+#[tokio::test]
+async fn later_events_fold_into_the_open_delivery() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    post(&store, 3).await;
+    take_over(&store, Some(1), 0).await;
+    let open = store.deliveries(None, 10).await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].events, 5);
+    let leased = store.lease("soc", at(0), 10).await.unwrap();
+    assert_eq!(leased[0].incident.count, 5);
+    assert_eq!(leased[0].incident, incident(Some(1), 5, 5));
+    assert_eq!(leased[0].latest.body, b"{\"n\":2}");
+    assert!(!leased[0].known);
+    assert_eq!(settled(&store).await, [fate("soc", None, 5)]);
+    store
+        .finish(attempt(&leased[0], 1, Outcome::Sent))
+        .await
+        .unwrap();
+    assert_eq!(
+        settled(&store).await,
+        [fate("soc", Some("folded"), 4), fate("soc", Some("sent"), 1)]
+    );
+}
+
+#[tokio::test]
+async fn an_update_keeps_its_distance_from_the_message_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let first = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    // Arrives while the first message is being sent.
+    post(&store, 1).await;
+    take_over(&store, Some(1), 0).await;
+    assert!(
+        store.lease("soc", at(0), 10).await.unwrap().is_empty(),
+        "one at a time"
+    );
+    assert_eq!(store.next_due("soc").await.unwrap(), None);
+    store
+        .finish(attempt(&first, 2, Outcome::Sent))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.next_due("soc").await.unwrap(),
+        Some(later(at(2), SPACING))
+    );
+    let second = store.lease("soc", at(32), 10).await.unwrap().remove(0);
+    assert!(second.known);
+    assert_eq!(second.remote.as_deref(), Some("ts-1"));
+}
+
+#[tokio::test]
+async fn a_retry_takes_in_what_came_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    let first = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    post(&store, 3).await;
+    take_over(&store, Some(1), 0).await;
+    store
+        .finish(attempt(&first, 1, Outcome::Retry(at(5))))
+        .await
+        .unwrap();
+    let open = store
+        .deliveries(Some(DeliveryState::Pending), 10)
+        .await
+        .unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(
+        (open[0].id, open[0].events, open[0].attempts),
+        (first.id, 5, 1)
+    );
+    assert_eq!(store.next_due("soc").await.unwrap(), Some(at(5)));
+    let again = store.lease("soc", at(5), 10).await.unwrap().remove(0);
+    store
+        .finish(attempt(&again, 6, Outcome::Sent))
+        .await
+        .unwrap();
+    let fates = settled(&store).await;
+    assert_eq!(
+        fates,
+        [fate("soc", Some("folded"), 4), fate("soc", Some("sent"), 1)]
+    );
+}
+
+#[tokio::test]
+async fn what_was_being_sent_at_a_crash_is_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let before = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    store.close().await;
+    drop(store);
+    let store = open(&dir);
+    let after = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    assert_eq!(after.id, before.id);
+}
+
+#[tokio::test]
+async fn a_dead_delivery_can_be_retried_or_discarded() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 2).await;
+    take_over(&store, None, 0).await;
+    let leased = store.lease("soc", at(0), 10).await.unwrap().remove(0);
+    store
+        .finish(attempt(&leased, 1, Outcome::Dead))
+        .await
+        .unwrap();
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 2)]);
+    assert!(store.retry(leased.id, at(9)).await.unwrap());
+    assert!(
+        !store.retry(leased.id, at(9)).await.unwrap(),
+        "it is not dead any more"
+    );
+    assert_eq!(settled(&store).await, [fate("soc", None, 2)]);
+    let leased = store.lease("soc", at(9), 10).await.unwrap().remove(0);
+    assert_eq!((leased.created, leased.attempts), (at(9), 0));
+    store
+        .finish(attempt(&leased, 9, Outcome::Dead))
+        .await
+        .unwrap();
+    assert!(store.discard(leased.id, at(10)).await.unwrap());
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 2)]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_is_given_up_and_the_others_are_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    post(&store, 1).await;
+    take_over(&store, None, 0).await;
+    let damage = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    damage
+        .execute("UPDATE incidents SET labels = 'x'", [])
+        .unwrap();
+    assert!(store.lease("soc", at(0), 10).await.unwrap().is_empty());
+    let dead = store
+        .deliveries(Some(DeliveryState::Dead), 10)
+        .await
+        .unwrap();
+    assert_eq!(dead[0].detail.as_deref(), Some("its record cannot be read"));
+    assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 1)]);
+}

@@ -1,0 +1,82 @@
+//! Incidents whose time has come: quiet ones are closed with a summary, open ones are said again.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::Sqlite;
+use super::row::{self, nanos, rank, time};
+use crate::store::{Live, StoreError, TimerStep};
+
+impl Sqlite {
+    pub(in crate::store) async fn live_incidents(&self) -> Result<Vec<Live>, StoreError> {
+        self.state_readers
+            .read("read live incidents", |connection| {
+                connection
+                    .prepare_cached(&format!(
+                        "SELECT {}, (SELECT max(said) FROM messages WHERE incident = i.id),
+                             EXISTS (SELECT 1 FROM deliveries AS d WHERE d.incident = i.id
+                                 AND d.state IN ('pending', 'sending'))
+                         FROM incidents AS i WHERE i.state IN ('open', 'acknowledged')",
+                        row::INCIDENT
+                    ))?
+                    .query_map([], |row| {
+                        Ok(Live {
+                            incident: row::incident(row)?,
+                            said: row.get::<_, Option<i64>>(18)?.map(time),
+                            waiting: row.get(19)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn commit_timers(
+        &self,
+        steps: Vec<TimerStep>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.state
+            .write("follow timers", move |connection| {
+                steps
+                    .iter()
+                    .try_for_each(|step| write(connection, step, now))
+            })
+            .await?;
+        self.outbox_changed.send_modify(|changes| *changes += 1);
+        Ok(())
+    }
+}
+
+fn write(connection: &Connection, step: &TimerStep, now: Timestamp) -> rusqlite::Result<()> {
+    // An alert that came meanwhile has moved the incident on: its time has not come.
+    let changed = connection
+        .prepare_cached("UPDATE incidents SET state = ?3 WHERE id = ?1 AND last_event = ?2")?
+        .execute(params![
+            step.incident.0,
+            step.last_event.0,
+            step.state.name()
+        ])?;
+    if changed == 0 {
+        return Ok(());
+    }
+    for destination in &step.destinations {
+        // Only where it was said before; an open delivery says it anyway, with the new state.
+        connection
+            .prepare_cached(
+                "INSERT INTO deliveries
+                     (incident, destination, state, events, severity, created, due, spacing)
+                 SELECT ?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL
+                 WHERE EXISTS (SELECT 1 FROM messages
+                     WHERE incident = ?1 AND destination = ?2 AND said IS NOT NULL)
+                 ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
+            )?
+            .execute(params![
+                step.incident.0,
+                destination,
+                rank(step.severity),
+                nanos(now)
+            ])?;
+    }
+    Ok(())
+}
