@@ -96,7 +96,6 @@ impl Pipeline {
         let rules = Arc::clone(&self.rules.borrow_and_update());
         let live = self.store.live_incidents().await?;
         let (steps, next) = timers::due(live, &rules.tree, now);
-        let next = next.unwrap_or(Timestamp::MAX);
         if steps.is_empty() {
             return Ok(next);
         }

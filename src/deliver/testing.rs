@@ -58,7 +58,7 @@ pub(super) fn titled(kind: NoticeKind, title: &str) -> Notice {
         last_time: now(),
         first_event: EventId(1),
         last_event: EventId(2),
-        spread: Default::default(),
+        spread: crate::incident::Spread::default(),
     };
     let number = match kind {
         NoticeKind::Open => 1,

@@ -9,14 +9,11 @@ use crate::incident::State;
 use crate::route::{Route, Timers, Tree};
 use crate::store::{Live, TimerStep};
 
-/// What is due now, and when something will be.
-pub(super) fn due(
-    live: Vec<Live>,
-    tree: &Tree,
-    now: Timestamp,
-) -> (Vec<TimerStep>, Option<Timestamp>) {
+/// What is due now, and when something will be; [`Timestamp::MAX`] for never.
+pub(super) fn due(live: Vec<Live>, tree: &Tree, now: Timestamp) -> (Vec<TimerStep>, Timestamp) {
     let mut steps = Vec::new();
-    let mut next: Option<Timestamp> = None;
+    let mut next = Timestamp::MAX;
+    let mut wait_for = |time: Timestamp| next = next.min(time);
     for live in live {
         // A route that is gone leaves its incidents to the usual timers, and nobody to tell.
         let route = tree.routes().find(|route| route.id == live.incident.route);
@@ -27,9 +24,9 @@ pub(super) fn due(
             steps.extend(step(&live, route, State::Quiet));
         } else if repeat.is_some_and(|repeat| repeat <= now) {
             steps.extend(step(&live, route, live.incident.state));
-            next = earliest(next, quiet);
+            wait_for(quiet);
         } else {
-            next = earliest(next, repeat.map_or(quiet, |repeat| repeat.min(quiet)));
+            wait_for(repeat.map_or(quiet, |repeat| repeat.min(quiet)));
         }
     }
     (steps, next)
@@ -56,8 +53,4 @@ fn step(live: &Live, route: Option<&Route>, state: State) -> Option<TimerStep> {
         state,
         destinations: route.map(|route| route.to.clone()).unwrap_or_default(),
     })
-}
-
-fn earliest(one: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(one.map_or(other, |one| one.min(other)))
 }

@@ -272,7 +272,7 @@ pub(crate) fn incident(alert: &Alert, count: u32) -> Incident {
         last_time: alert.event.time,
         first_event: EventId(1),
         last_event: alert.id,
-        spread: Default::default(),
+        spread: crate::incident::Spread::default(),
     }
 }
 

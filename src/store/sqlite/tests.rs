@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::classify::{Category, Nature};
 use crate::clock::{Clock, later};
 use crate::event::{EventId, Priority};
-use crate::incident::{GroupKey, Incident, IncidentId, State};
+use crate::incident::{GroupKey, Incident, IncidentId, Spread, State};
 use crate::route::RouteId;
 use crate::store::{
     Attempt, DeliveryState, DestinationStep, IncidentStep, Outcome, QUARANTINE_ROWS, Refused, Step,
@@ -44,7 +44,7 @@ fn incident(id: Option<i64>, count: u64, last: i64) -> Incident {
         last_time: at(0),
         first_event: EventId(1),
         last_event: EventId(last),
-        spread: Default::default(),
+        spread: Spread::default(),
     }
 }
 
