@@ -1,5 +1,7 @@
 //! The composition root: store, pipeline, dispatcher and listeners, started and stopped together.
 
+mod ledger;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,6 +194,11 @@ impl App {
             self.clock.clone(),
             self.retention,
         ));
+        let audit = tokio::spawn(ledger::watch(
+            self.store.clone(),
+            self.clock.clone(),
+            self.metrics.clone(),
+        ));
         let mut pipeline = tokio::spawn(pipeline.run(stop.clone()));
         let mut dispatcher = tokio::spawn(dispatcher.run(stop.clone()));
         let mut failure = self.store.failure();
@@ -219,6 +226,7 @@ impl App {
             () = self.shutdown.hard().cancelled() => tracing::warn!("not everything could finish in time"),
         }
         prune.abort();
+        audit.abort();
         self.store.close().await;
         match result {
             Ok(()) if early => Err(anyhow!("a part of the service ended by itself")),

@@ -1,5 +1,7 @@
 //! The command line: arguments, one file per subcommand.
 
+mod api;
+mod audit;
 mod check;
 mod deliveries;
 mod demo;
@@ -41,6 +43,8 @@ enum Command {
     Render(render::Render),
     /// Say what an event means, which routes it takes and why
     Explain(explain::Explain),
+    /// Prove that every event is accounted for
+    Audit(audit::Audit),
     /// Send a test message to a destination
     SendTest(send_test::SendTest),
     /// List, retry or discard deliveries
@@ -107,6 +111,7 @@ impl Command {
             Self::Check(file) => check::run(&file),
             Self::Render(render) => render.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Audit(audit) => block_on(audit.run()),
             Self::SendTest(test) => block_on(test.run()),
             Self::Deliveries(deliveries) => block_on(deliveries.run()),
             Self::Quarantine(quarantine) => block_on(quarantine.run()),

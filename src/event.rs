@@ -23,7 +23,9 @@ pub use decode::{DecodeError, MAX_DEPTH, Sender, decode, split};
 pub use scan::ScanError;
 
 /// Position of an event in the inbox; events are numbered in the order they were acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct EventId(pub i64);
 

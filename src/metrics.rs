@@ -32,6 +32,10 @@ pub struct Metrics {
     pub classified: Family<AlertLabels, Counter>,
     /// Accepted events that could not be read later.
     pub undecodable: Counter,
+    /// Events whose account was audited.
+    pub audited: Counter,
+    /// Discrepancies that audits found.
+    pub audit_problems: Counter,
     /// Attempts to deliver, by destination and outcome.
     pub attempts: Family<AttemptLabels, Counter>,
     /// From the receipt of an incident's latest event to its delivery, in seconds.
@@ -158,6 +162,8 @@ impl Default for Metrics {
             connections_refused: Counter::default(),
             classified: Family::default(),
             undecodable: Counter::default(),
+            audited: Counter::default(),
+            audit_problems: Counter::default(),
             attempts: Family::default(),
             delivery_seconds: Family::new_with_constructor(|| Histogram::new(DELIVERY_BUCKETS)),
             reloads: Family::default(),
@@ -206,6 +212,12 @@ impl Metrics {
             "events_undecodable",
             "Accepted events that could not be read later",
             self.undecodable.clone(),
+        );
+        metrics.register("events_audited", "Events audited", self.audited.clone());
+        metrics.register(
+            "audit_problems",
+            "Discrepancies in the account of events",
+            self.audit_problems.clone(),
         );
         metrics.register(
             "delivery_attempts",

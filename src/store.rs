@@ -3,6 +3,7 @@
 //! [`Store`] is the handle that the rest of the service holds. Its methods take and return plain
 //! values and say nothing of SQL, so that another engine can stand behind it.
 
+mod ledger;
 mod model;
 mod sqlite;
 
@@ -20,6 +21,7 @@ use crate::event::EventId;
 use crate::incident::{GroupKey, Incident};
 use crate::units::Span;
 
+pub use ledger::{Account, Audit, Period};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
     Leased, Live, Outcome, Quarantined, Refused, Step, StoredEvent, TimerStep,
@@ -276,6 +278,11 @@ impl Store {
     /// How many events stand at each fate, by destination; `None` is not settled yet.
     pub async fn fates(&self) -> Result<Vec<(String, Option<String>, u64)>, StoreError> {
         self.0.fates().await
+    }
+
+    /// Compares what was received with what became of it, in a period or in all.
+    pub async fn audit(&self, period: Period) -> Result<Audit, StoreError> {
+        self.0.audit(period).await
     }
 
     /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. Returns

@@ -2,13 +2,12 @@
 //! store.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
-use http::header::AUTHORIZATION;
 use serde_json::Value;
 
+use super::api::{get, post};
 use super::{ConfigFile, print};
 use crate::markup::visible::one_line;
 use crate::store::DeliveryState;
@@ -106,51 +105,4 @@ fn table(rows: &Value, columns: &[&str]) -> Result<String> {
         writeln!(text, "{}", cells.join("\t"))?;
     }
     Ok(text)
-}
-
-async fn request(
-    file: &ConfigFile,
-    method: reqwest::Method,
-    path: &str,
-) -> Result<reqwest::Response> {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let config = file.load()?.config;
-    let mut admin = config.admin;
-    if admin.ip().is_unspecified() {
-        admin.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut request = client.request(method, format!("http://{admin}/api/v1/{path}"));
-    let authorization = config.admin_auth.authorization();
-    if let Some(authorization) = authorization.context("admin_auth")? {
-        request = request.header(AUTHORIZATION, authorization.expose());
-    }
-    request.send().await.with_context(|| {
-        format!("no service answers at {admin}; is it running with this configuration?")
-    })
-}
-
-async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
-    let answer = request(file, reqwest::Method::GET, path).await?;
-    let status = answer.status();
-    let body: Value = answer.json().await?;
-    if !status.is_success() {
-        bail!(
-            "{}",
-            body["error"].as_str().unwrap_or("the service refused")
-        );
-    }
-    Ok(body)
-}
-
-async fn post(file: &ConfigFile, path: &str) -> Result<()> {
-    let answer = request(file, reqwest::Method::POST, path).await?;
-    if answer.status().is_success() {
-        return print("done\n");
-    }
-    let body: Value = answer.json().await?;
-    bail!(
-        "{}",
-        body["error"].as_str().unwrap_or("the service refused")
-    )
 }

@@ -10,6 +10,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use super::health::{self, Readiness};
 use crate::clock::Clock;
 use crate::deliver::Setup;
 use crate::metrics::Metrics;
-use crate::store::{DeliveryId, DeliveryState, Store, StoreError};
+use crate::store::{DeliveryId, DeliveryState, Period, Store, StoreError};
 
 /// Rows listed when the request does not say how many.
 const DEFAULT_LIMIT: u32 = 100;
@@ -56,6 +57,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/quarantine", get(quarantine))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/fates", get(fates))
+        .route("/api/v1/audit", get(audit))
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/{id}/retry", post(retry))
         .route("/api/v1/deliveries/{id}/discard", post(discard))
@@ -74,7 +76,7 @@ pub fn router(admin: Admin) -> Router {
 
 async fn index() -> &'static str {
     "falco-herald\n\n/metrics\n/healthz\n/readyz\n/api/v1/incidents\n/api/v1/deliveries\n\
-     /api/v1/fates\n/api/v1/quarantine\n"
+     /api/v1/fates\n/api/v1/audit\n/api/v1/quarantine\n"
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -185,6 +187,25 @@ async fn fates(State(admin): State<Admin>) -> Result<Response, Unavailable> {
         })
         .collect();
     Ok(Json(fates).into_response())
+}
+
+/// The period of an audit.
+#[derive(Debug, Deserialize)]
+struct Bounds {
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+async fn audit(
+    State(admin): State<Admin>,
+    Query(bounds): Query<Bounds>,
+) -> Result<Response, Unavailable> {
+    let period = Period {
+        from: bounds.from,
+        to: bounds.to,
+        ..Period::default()
+    };
+    Ok(Json(admin.store.audit(period).await?).into_response())
 }
 
 async fn deliveries(

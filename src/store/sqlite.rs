@@ -3,6 +3,7 @@
 mod checkpoint;
 mod connection;
 mod inbox;
+mod ledger;
 mod outbox;
 mod query;
 mod row;

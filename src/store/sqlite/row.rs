@@ -118,7 +118,7 @@ fn event_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
         .map_err(|error: jiff::Error| unreadable(column, error))
 }
 
-fn unreadable(
+pub(super) fn unreadable(
     column: usize,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {

@@ -48,6 +48,13 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
             .prepare_cached("INSERT INTO undecodable (event, reason) VALUES (?1, ?2)")?
             .execute(params![event.0, reason])?;
     }
+    if let Some(last) = step.events.last() {
+        connection
+            .prepare_cached(
+                "INSERT INTO batches (last, first, received) SELECT ?1, event + 1, ?2 FROM cursor",
+            )?
+            .execute(params![cursor.0, nanos(last.received)])?;
+    }
     connection
         .prepare_cached("UPDATE cursor SET event = ?1, received = received + ?2")?
         .execute(params![cursor.0, count(step.events.len())])?;

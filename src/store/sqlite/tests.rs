@@ -1,3 +1,4 @@
+mod ledger;
 mod outbox;
 
 use std::time::Duration;

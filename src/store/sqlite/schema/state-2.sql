@@ -4,3 +4,11 @@ CREATE INDEX incidents_health ON incidents (last_received) WHERE nature = 'healt
 
 -- The newest incident of a key, quiet ones included: a new alert may reopen it.
 CREATE INDEX incidents_key ON incidents (key);
+
+-- The batches of the second step, to audit them: every id from `first` to `last` was acknowledged.
+CREATE TABLE batches (
+    last INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    received INTEGER NOT NULL -- when the last event was received
+) STRICT;
+CREATE INDEX fates_fold ON fates (fold);

@@ -1,0 +1,56 @@
+//! The JSON API of the running service, which owns the store.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context, Result, bail};
+use http::header::AUTHORIZATION;
+use serde_json::Value;
+
+use super::{ConfigFile, print};
+
+async fn request(
+    file: &ConfigFile,
+    method: reqwest::Method,
+    path: &str,
+) -> Result<reqwest::Response> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let config = file.load()?.config;
+    let mut admin = config.admin;
+    if admin.ip().is_unspecified() {
+        admin.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut request = client.request(method, format!("http://{admin}/api/v1/{path}"));
+    let authorization = config.admin_auth.authorization();
+    if let Some(authorization) = authorization.context("admin_auth")? {
+        request = request.header(AUTHORIZATION, authorization.expose());
+    }
+    request.send().await.with_context(|| {
+        format!("no service answers at {admin}; is it running with this configuration?")
+    })
+}
+
+pub(super) async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
+    let answer = request(file, reqwest::Method::GET, path).await?;
+    let status = answer.status();
+    let body: Value = answer.json().await?;
+    if !status.is_success() {
+        bail!(
+            "{}",
+            body["error"].as_str().unwrap_or("the service refused")
+        );
+    }
+    Ok(body)
+}
+
+pub(super) async fn post(file: &ConfigFile, path: &str) -> Result<()> {
+    let answer = request(file, reqwest::Method::POST, path).await?;
+    if answer.status().is_success() {
+        return print("done\n");
+    }
+    let body: Value = answer.json().await?;
+    bail!(
+        "{}",
+        body["error"].as_str().unwrap_or("the service refused")
+    )
+}
