@@ -16,4 +16,5 @@ mod operate;
 mod peers;
 mod service;
 mod slack;
+mod storm;
 mod support;
