@@ -7,6 +7,7 @@ mod deliveries;
 mod demo;
 mod explain;
 mod generate;
+mod incidents;
 mod render;
 mod rules;
 mod send_test;
@@ -47,6 +48,8 @@ enum Command {
     Audit(audit::Audit),
     /// Send a test message to a destination
     SendTest(send_test::SendTest),
+    /// List, acknowledge or close incidents
+    Incidents(incidents::Incidents),
     /// List, retry or discard deliveries
     Deliveries(deliveries::Deliveries),
     /// List bodies that were refused
@@ -113,6 +116,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Audit(audit) => block_on(audit.run()),
             Self::SendTest(test) => block_on(test.run()),
+            Self::Incidents(incidents) => block_on(incidents.run()),
             Self::Deliveries(deliveries) => block_on(deliveries.run()),
             Self::Quarantine(quarantine) => block_on(quarantine.run()),
             Self::Rules(rules) => rules.run(),

@@ -49,6 +49,15 @@ impl State {
     }
 }
 
+/// Who acknowledged or closed an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The name that was given.
+    pub by: Untrusted,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// One incident.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incident {
@@ -88,4 +97,6 @@ pub struct Incident {
     pub last_event: EventId,
     /// What varies among its alerts.
     pub spread: Spread,
+    /// Who acknowledged or closed it.
+    pub handled: Option<Handled>,
 }

@@ -250,6 +250,7 @@ fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
             .collect(),
         incident: folded.incident,
         follows: folded.follows,
+        reopened: folded.reopened,
         events: folded.events,
     }
 }

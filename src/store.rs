@@ -15,10 +15,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::event::EventId;
-use crate::incident::{GroupKey, Incident};
+use crate::incident::{GroupKey, Incident, State};
 use crate::units::Span;
 
 pub use ledger::{Account, Audit, Period};
@@ -218,6 +219,18 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.0.commit_timers(steps, now).await
+    }
+
+    /// Acknowledges or closes an incident in the name of `by`, and says so wherever it was said. False
+    /// when there is no such incident, or it is not open.
+    pub async fn handle(
+        &self,
+        uid: Uuid,
+        state: State,
+        by: String,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.0.handle(uid, state, by, now).await
     }
 
     /// Changes whenever deliveries may have become due.

@@ -1,15 +1,11 @@
 //! `deliveries` and `quarantine`: through the admin listener of the running service, which owns the
 //! store.
 
-use std::fmt::Write;
-
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde_json::Value;
 
-use super::api::{get, post};
+use super::api::{get, post, table};
 use super::{ConfigFile, print};
-use crate::markup::visible::one_line;
 use crate::store::DeliveryState;
 
 /// List, retry or discard deliveries.
@@ -74,8 +70,12 @@ impl Deliveries {
                     ],
                 )?)
             }
-            Action::Retry { file, id } => post(&file, &format!("deliveries/{id}/retry")).await,
-            Action::Discard { file, id } => post(&file, &format!("deliveries/{id}/discard")).await,
+            Action::Retry { file, id } => {
+                post(&file, &format!("deliveries/{id}/retry"), None).await
+            }
+            Action::Discard { file, id } => {
+                post(&file, &format!("deliveries/{id}/discard"), None).await
+            }
         }
     }
 }
@@ -88,21 +88,4 @@ impl Quarantine {
             &["id", "received", "size", "reason", "body"],
         )?)
     }
-}
-
-fn table(rows: &Value, columns: &[&str]) -> Result<String> {
-    let mut text = columns.join("\t");
-    text.push('\n');
-    for row in rows.as_array().into_iter().flatten() {
-        let cells: Vec<String> = columns
-            .iter()
-            .map(|column| match &row[*column] {
-                Value::String(cell) => one_line(cell).chars().take(120).collect(),
-                Value::Null => "-".to_owned(),
-                cell => cell.to_string(),
-            })
-            .collect();
-        writeln!(text, "{}", cells.join("\t"))?;
-    }
-    Ok(text)
 }

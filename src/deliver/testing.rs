@@ -59,6 +59,7 @@ pub(super) fn titled(kind: NoticeKind, title: &str) -> Notice {
         first_event: EventId(1),
         last_event: EventId(2),
         spread: crate::incident::Spread::default(),
+        handled: None,
     };
     let number = match kind {
         NoticeKind::Open => 1,

@@ -14,12 +14,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::Guard;
 use super::guard;
 use super::health::{self, Readiness};
 use crate::clock::Clock;
 use crate::deliver::Setup;
+use crate::incident;
 use crate::metrics::Metrics;
 use crate::store::{DeliveryId, DeliveryState, Period, Store, StoreError};
 
@@ -31,6 +33,9 @@ const MAX_LIMIT: u32 = 1_000;
 
 /// Characters of a refused body that are listed.
 const BODY_SHOWN: usize = 4_096;
+
+/// Characters of a person's name that are kept.
+const NAME_CAP: usize = 100;
 
 /// What the admin listener works with.
 #[derive(Clone, Debug)]
@@ -56,6 +61,8 @@ pub fn router(admin: Admin) -> Router {
     let api = Router::new()
         .route("/api/v1/quarantine", get(quarantine))
         .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/incidents/{uid}/acknowledge", post(acknowledge))
+        .route("/api/v1/incidents/{uid}/close", post(close))
         .route("/api/v1/fates", get(fates))
         .route("/api/v1/audit", get(audit))
         .route("/api/v1/deliveries", get(deliveries))
@@ -165,6 +172,7 @@ async fn incidents(
                 "uid": incident.uid,
                 "route": incident.route,
                 "state": incident.state,
+                "handled_by": incident.handled.as_ref().map(|handled| handled.by.raw()),
                 "rule": incident.rule.raw(),
                 "category": incident.category,
                 "severity": incident.severity,
@@ -176,6 +184,43 @@ async fn incidents(
         })
         .collect();
     Ok(Json(incidents).into_response())
+}
+
+/// In whose name an incident is acknowledged or closed.
+#[derive(Debug, Deserialize)]
+struct Person {
+    by: String,
+}
+
+async fn acknowledge(
+    State(admin): State<Admin>,
+    Path(uid): Path<Uuid>,
+    Json(person): Json<Person>,
+) -> Result<Response, Unavailable> {
+    handle(&admin, uid, incident::State::Acknowledged, person).await
+}
+
+async fn close(
+    State(admin): State<Admin>,
+    Path(uid): Path<Uuid>,
+    Json(person): Json<Person>,
+) -> Result<Response, Unavailable> {
+    handle(&admin, uid, incident::State::Closed, person).await
+}
+
+async fn handle(
+    admin: &Admin,
+    uid: Uuid,
+    state: incident::State,
+    person: Person,
+) -> Result<Response, Unavailable> {
+    let by: String = person.by.chars().take(NAME_CAP).collect();
+    let now = admin.clock.now();
+    let done = admin.store.handle(uid, state, by, now).await?;
+    Ok(changed(
+        done,
+        "there is no such incident, or it is not open",
+    ))
 }
 
 async fn fates(State(admin): State<Admin>) -> Result<Response, Unavailable> {

@@ -33,6 +33,8 @@ pub struct Folded {
     pub follows: Option<IncidentId>,
     /// The events it gained.
     pub events: Vec<EventId>,
+    /// Whether it was quiet and is open again.
+    pub reopened: bool,
     /// When to say it.
     pub notify: Notify,
 }
@@ -83,6 +85,7 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
     let timers = group.route.timers;
     let silent = |incident: &Incident, limit| is_silent(incident, first, limit);
     let over = timers.quiet_after.saturating_add(timers.reopen_within);
+    let mut reopened = false;
     let (mut incident, mut notify, follows) = match live {
         Some(old) if silent(&old, over) => {
             let live = old.state != State::Quiet;
@@ -93,7 +96,9 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
             )
         }
         Some(mut again) if again.state == State::Quiet || silent(&again, timers.quiet_after) => {
+            reopened = true;
             again.state = State::Open;
+            again.handled = None;
             (again, Notify::AtOnce, None)
         }
         Some(incident) => (incident, Notify::AfterInterval, None),
@@ -121,6 +126,7 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
     Some(Folded {
         incident,
         follows,
+        reopened,
         events: group.alerts.iter().map(|alert| alert.id).collect(),
         notify,
     })
@@ -162,6 +168,7 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         first_event: first.id,
         last_event: first.id,
         spread: Spread::default(),
+        handled: None,
     }
 }
 

@@ -50,6 +50,7 @@ fn step(live: &Live, route: Option<&Route>, state: State) -> Option<TimerStep> {
         incident: live.incident.id?,
         last_event: live.incident.last_event,
         severity: live.incident.severity,
+        seen: live.incident.state,
         state,
         destinations: route.map(|route| route.to.clone()).unwrap_or_default(),
     })

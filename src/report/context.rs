@@ -147,6 +147,7 @@ pub(super) fn build(view: &View<'_>) -> Value {
         when => phrase(when(view)),
         count => view.subject.incident.count,
         state => ours(view.subject.incident.state.name()),
+        handled => phrase(handled(view)),
         summary => phrase(action),
         rows => rows::rows(view, &place).into_iter().map(|(label, text)| minijinja::context! {
             label => ours(label),
@@ -246,6 +247,16 @@ fn web_link(url: Option<&str>) -> Value {
 fn incident_url(view: &View<'_>) -> Option<String> {
     let base = view.subject.public_url?.trim_end_matches('/');
     Some(format!("{base}/incidents/{}", view.subject.incident.uid))
+}
+
+/// Who acknowledged or closed it, and when.
+fn handled(view: &View<'_>) -> Phrase {
+    let handled = view.subject.incident.handled.as_ref();
+    handled.map_or_else(Phrase::new, |handled| {
+        Phrase::of("by ")
+            .name(handled.by.raw())
+            .words(format!(", {}", times::moment(handled.at)))
+    })
 }
 
 /// When and how often: `2026-04-05 12:43:02 UTC, once`.

@@ -273,6 +273,7 @@ pub(crate) fn incident(alert: &Alert, count: u32) -> Incident {
         first_event: EventId(1),
         last_event: alert.id,
         spread: crate::incident::Spread::default(),
+        handled: None,
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{EventId, Priority};
-use crate::incident::{Incident, IncidentId};
+use crate::incident::{Incident, IncidentId, State};
 use uuid::Uuid;
 
 /// A body that was refused.
@@ -68,6 +68,9 @@ pub struct IncidentStep {
     pub incident: Incident,
     /// An older incident of the same key that this one follows, to be marked quiet.
     pub follows: Option<IncidentId>,
+    /// Whether it was quiet and is open again. Otherwise its stored state stays: somebody may have
+    /// acknowledged it meanwhile.
+    pub reopened: bool,
     /// The events that it gained, in order.
     pub events: Vec<EventId>,
     /// Where it is said.
@@ -94,8 +97,10 @@ pub struct TimerStep {
     pub last_event: EventId,
     /// Its severity.
     pub severity: Priority,
+    /// The state it was seen in; another one cancels the step.
+    pub seen: State,
     /// The state it has from now on.
-    pub state: crate::incident::State,
+    pub state: State,
     /// Where it is said once more.
     pub destinations: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod connection;
+mod handle;
 mod inbox;
 mod ledger;
 mod outbox;

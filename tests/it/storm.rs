@@ -14,6 +14,10 @@ use crate::support::{Service, api, client, event, until};
 
 /// Events of the storm. `HERALD_STORM=100000` is the size that the service is made for; the default
 /// keeps a debug build within seconds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how large is the runner's choice"
+)]
 fn size() -> u64 {
     let size = std::env::var("HERALD_STORM").ok();
     size.map_or(10_000, |size| size.parse().unwrap())

@@ -65,6 +65,7 @@ fn incident(notice: &Notice) -> Value {
     json!({
         "uid": incident.uid,
         "state": incident.state,
+        "handled_by": incident.handled.as_ref().map(|handled| handled.by.raw()),
         "rule": incident.rule.raw(),
         "category": incident.category,
         "severity": incident.severity,

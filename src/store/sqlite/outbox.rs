@@ -7,6 +7,10 @@ use super::Sqlite;
 use super::row::{self, nanos, time};
 use crate::store::{Attempt, DeliveryId, Leased, Outcome, StoreError, StoredEvent};
 
+/// After how many nanoseconds of waiting a delivery counts as one step more severe: the most severe
+/// go first, but nothing waits for ever behind them.
+const AGING: i64 = 60_000_000_000;
+
 impl Sqlite {
     pub(in crate::store) async fn lease(
         &self,
@@ -122,9 +126,11 @@ fn lease(
              WHERE destination = ?1 AND state = 'pending' AND due <= ?2 AND NOT EXISTS (
                  SELECT 1 FROM deliveries AS s WHERE s.state = 'sending'
                  AND s.incident = d.incident AND s.destination = d.destination)
-             ORDER BY severity DESC, due LIMIT ?3",
+             ORDER BY severity + (?2 - due) / ?4 DESC, due LIMIT ?3",
         )?
-        .query_map(params![destination, nanos(now), limit], |row| row.get(0))?
+        .query_map(params![destination, nanos(now), limit, AGING], |row| {
+            row.get(0)
+        })?
         .collect::<Result<_, _>>()?;
     let mut taken = Vec::with_capacity(due.len());
     for delivery in due {
@@ -185,10 +191,10 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
             };
             Ok(Leased {
                 id: DeliveryId(delivery),
-                created: time(row.get(18)?),
-                attempts: row.get(19)?,
-                remote: row.get(20)?,
-                known: row.get::<_, Option<i64>>(21)?.is_some(),
+                created: time(row.get(20)?),
+                attempts: row.get(21)?,
+                remote: row.get(22)?,
+                known: row.get::<_, Option<i64>>(23)?.is_some(),
                 first: missing(incident.first_event),
                 latest: missing(incident.last_event),
                 incident,

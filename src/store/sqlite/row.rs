@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::classify::{Category, Nature};
 use crate::event::{EventId, Priority, Untrusted};
-use crate::incident::{GroupKey, Incident, IncidentId, State};
+use crate::incident::{GroupKey, Handled, Incident, IncidentId, State};
 use crate::route::RouteId;
 use crate::store::StoredEvent;
 
@@ -48,7 +48,7 @@ pub(super) fn nature_name(nature: Nature) -> &'static str {
 /// The columns that [`incident`] reads, in its order.
 pub(super) const INCIDENT: &str = "i.id, i.uid, i.key, i.route, i.state, i.rule, i.category, \
     i.nature, i.severity, i.labels, i.count, i.first_received, i.last_received, i.first_time, \
-    i.last_time, i.first_event, i.last_event, i.spread";
+    i.last_time, i.first_event, i.last_event, i.spread, i.handled_by, i.handled";
 
 pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
     let labels: Vec<(String, String)> =
@@ -88,7 +88,17 @@ pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
         last_event: EventId(row.get(16)?),
         spread: serde_json::from_str(&row.get::<_, String>(17)?)
             .map_err(|error| unreadable(17, error))?,
+        handled: handled(row)?,
     })
+}
+
+fn handled(row: &Row<'_>) -> rusqlite::Result<Option<Handled>> {
+    let by: Option<String> = row.get(18)?;
+    let at: Option<i64> = row.get(19)?;
+    Ok(by.zip(at).map(|(by, at)| Handled {
+        by: by.into(),
+        at: time(at),
+    }))
 }
 
 pub(super) fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {

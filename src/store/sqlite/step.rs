@@ -121,7 +121,9 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
     connection
         .prepare_cached(
             "UPDATE incidents SET severity = ?2, count = ?3, last_received = ?4, first_time = ?5,
-                 last_time = ?6, last_event = ?7, spread = ?8, state = ?9
+                 last_time = ?6, last_event = ?7, spread = ?8,
+                 state = CASE WHEN ?9 THEN 'open' ELSE state END,
+                 handled_by = CASE WHEN ?9 THEN NULL ELSE handled_by END
              WHERE id = ?1",
         )?
         .execute(params![
@@ -133,7 +135,7 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             incident.last_time.to_string(),
             incident.last_event.0,
             spread_json(incident),
-            incident.state.name(),
+            step.reopened,
         ])?;
     Ok(())
 }

@@ -46,19 +46,25 @@ fn incident(id: Option<i64>, count: u64, last: i64) -> Incident {
         first_event: EventId(1),
         last_event: EventId(last),
         spread: Spread::default(),
+        handled: None,
     }
 }
 
 /// Takes over everything in the inbox as one incident's events, said at `soc`.
 async fn take_over(store: &Store, id: Option<i64>, now: i64) {
+    store.commit_step(step(store, id, now).await).await.unwrap();
+}
+
+async fn step(store: &Store, id: Option<i64>, now: i64) -> Step {
     let cursor = store.cursor().await.unwrap();
     let events = store.inbox_after(cursor, 1_000).await.unwrap();
     let last = events.last().unwrap().id;
-    let step = Step {
+    Step {
         cursor: Some(last),
         incidents: vec![IncidentStep {
             incident: incident(id, last.0.unsigned_abs(), last.0),
             follows: None,
+            reopened: false,
             events: events.iter().map(|event| event.id).collect(),
             destinations: vec![DestinationStep {
                 destination: "soc".to_owned(),
@@ -68,8 +74,7 @@ async fn take_over(store: &Store, id: Option<i64>, now: i64) {
         }],
         events,
         ..Step::default()
-    };
-    store.commit_step(step).await.unwrap();
+    }
 }
 
 async fn post(store: &Store, count: usize) {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::Sqlite;
 use super::row::{self, nanos, rank, time};
+use crate::event::Priority;
 use crate::store::{Live, StoreError, TimerStep};
 
 impl Sqlite {
@@ -22,8 +23,8 @@ impl Sqlite {
                     .query_map([], |row| {
                         Ok(Live {
                             incident: row::incident(row)?,
-                            said: row.get::<_, Option<i64>>(18)?.map(time),
-                            waiting: row.get(19)?,
+                            said: row.get::<_, Option<i64>>(20)?.map(time),
+                            waiting: row.get(21)?,
                         })
                     })?
                     .collect()
@@ -51,32 +52,41 @@ impl Sqlite {
 fn write(connection: &Connection, step: &TimerStep, now: Timestamp) -> rusqlite::Result<()> {
     // An alert that came meanwhile has moved the incident on: its time has not come.
     let changed = connection
-        .prepare_cached("UPDATE incidents SET state = ?3 WHERE id = ?1 AND last_event = ?2")?
+        .prepare_cached(
+            "UPDATE incidents SET state = ?4 WHERE id = ?1 AND last_event = ?2 AND state = ?3",
+        )?
         .execute(params![
             step.incident.0,
             step.last_event.0,
+            step.seen.name(),
             step.state.name()
         ])?;
     if changed == 0 {
         return Ok(());
     }
     for destination in &step.destinations {
-        // Only where it was said before; an open delivery says it anyway, with the new state.
-        connection
-            .prepare_cached(
-                "INSERT INTO deliveries
-                     (incident, destination, state, events, severity, created, due, spacing)
-                 SELECT ?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL
-                 WHERE EXISTS (SELECT 1 FROM messages
-                     WHERE incident = ?1 AND destination = ?2 AND said IS NOT NULL)
-                 ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
-            )?
-            .execute(params![
-                step.incident.0,
-                destination,
-                rank(step.severity),
-                nanos(now)
-            ])?;
+        say_again(connection, step.incident.0, destination, step.severity, now)?;
     }
+    Ok(())
+}
+
+/// Says an incident once more where it was said before; an open delivery says it anyway.
+pub(super) fn say_again(
+    connection: &Connection,
+    incident: i64,
+    destination: &str,
+    severity: Priority,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deliveries
+                 (incident, destination, state, events, severity, created, due, spacing)
+             SELECT ?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL
+             WHERE EXISTS (SELECT 1 FROM messages
+                 WHERE incident = ?1 AND destination = ?2 AND said IS NOT NULL)
+             ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
+        )?
+        .execute(params![incident, destination, rank(severity), nanos(now)])?;
     Ok(())
 }

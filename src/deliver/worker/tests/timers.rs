@@ -90,3 +90,33 @@ async fn reminders_may_come_at_twice_the_age_each_time() {
     assert_eq!(said, [10, 20, 40, 80]);
     bench.end().await;
 }
+
+#[tokio::test]
+async fn an_acknowledged_incident_says_who_has_it_and_reminds_nobody() {
+    let mut bench = Bench::routed(ROUTE, ONE, []);
+    bench.event("a").await;
+    bench.said(1).await;
+    let uid = bench.store.incidents(1).await.unwrap()[0].uid;
+    let handle = async |bench: &Bench, state| {
+        let now = bench.clock.now();
+        let by = "kim <!channel>".to_owned();
+        bench.store.handle(uid, state, by, now).await.unwrap()
+    };
+    assert!(handle(&bench, IncidentState::Acknowledged).await);
+    assert!(!handle(&bench, IncidentState::Acknowledged).await, "once");
+    assert_eq!(bench.said(2).await[1], (NoticeKind::Update, 1));
+    bench.pass(30).await;
+    bench.event("a").await;
+    assert_eq!(bench.said(3).await[2], (NoticeKind::Update, 2));
+    assert_eq!(bench.state().await, IncidentState::Acknowledged);
+    let handled = bench.store.incidents(1).await.unwrap().remove(0).handled;
+    assert_eq!(handled.unwrap().by.raw(), "kim <!channel>");
+    bench.pass(30).await;
+    assert_eq!(bench.said(3).await.len(), 3, "no reminder");
+
+    assert!(handle(&bench, IncidentState::Closed).await);
+    assert_eq!(bench.said(4).await[3], (NoticeKind::Close, 2));
+    bench.event("a").await;
+    assert_eq!(bench.said(5).await[4], (NoticeKind::Open, 1));
+    bench.end().await;
+}

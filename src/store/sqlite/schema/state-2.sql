@@ -12,3 +12,7 @@ CREATE TABLE batches (
     received INTEGER NOT NULL -- when the last event was received
 ) STRICT;
 CREATE INDEX fates_fold ON fates (fold);
+
+-- Who acknowledged or closed an incident, and when.
+ALTER TABLE incidents ADD COLUMN handled_by TEXT;
+ALTER TABLE incidents ADD COLUMN handled INTEGER;

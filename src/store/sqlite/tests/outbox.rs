@@ -152,3 +152,32 @@ async fn a_delivery_that_cannot_be_read_is_given_up_and_the_others_are_sent() {
     assert_eq!(dead[0].detail.as_deref(), Some("its record cannot be read"));
     assert_eq!(settled(&store).await, [fate("soc", Some("dead"), 1)]);
 }
+
+#[tokio::test]
+async fn the_most_severe_go_first_but_waiting_counts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    for (id, severity, due) in [
+        (1, Priority::Notice, 0),
+        (2, Priority::Critical, 100),
+        (3, Priority::Critical, 400),
+    ] {
+        post(&store, 1).await;
+        let mut step = step(&store, None, due).await;
+        let incident = &mut step.incidents[0].incident;
+        incident.uid = Uuid::from_u128(id);
+        incident.key = GroupKey::from_bytes([u8::try_from(id).unwrap(); 32]);
+        incident.severity = severity;
+        incident.first_received = at(due);
+        incident.last_received = at(due);
+        store.commit_step(step).await.unwrap();
+    }
+    let first = async |now: i64| {
+        store.lease("soc", at(now), 1).await.unwrap()[0]
+            .incident
+            .uid
+    };
+    assert_eq!(first(100).await, Uuid::from_u128(2));
+    assert_eq!(first(400).await, Uuid::from_u128(1));
+    assert_eq!(first(400).await, Uuid::from_u128(3));
+}
