@@ -262,3 +262,51 @@ async fn a_secret_in_a_command_line_reaches_no_destination_and_no_api() {
         assert!(!listed.contains("Hunter2"), "{listed}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_is_acknowledged_from_the_command_line_and_the_message_says_by_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let hook = Sink::start().await;
+    let config = format!(
+        "destinations: {{ hook: {{ webhook: {{ url: '{}' }} }} }}\nroute: {{ to: [hook] }}\n",
+        hook.url
+    );
+    let service = Service::start(folder.path(), &config);
+    let post = client().post(format!("http://{}/", service.events));
+    assert_eq!(post.body(event("a", 1)).send().await.unwrap().status(), 200);
+    until("the incident is told", async || hook.taken().len() == 1).await;
+    let uid = hook.taken()[0].body["data"]["incident"]["uid"].clone();
+    let port = service.admin.rsplit(':').next().unwrap();
+    let file = folder.path().join("cli.yaml");
+    let store = folder.path().join("store");
+    let text = format!(
+        "admin: 127.0.0.1:{port}\nstore: {{ path: {} }}\n",
+        store.display()
+    );
+    std::fs::write(&file, text).unwrap();
+    let ask = |arguments: &[&str]| {
+        let config = ["--config", file.to_str().unwrap()];
+        let (code, said) = herald(&[arguments, &config].concat());
+        (code == Some(0), said)
+    };
+    let uid = uid.as_str().unwrap();
+    let taken = ask(&["incidents", "acknowledge", uid, "--by", "kim"]);
+    assert_eq!(taken, (true, "done\n".to_owned()));
+    assert!(!ask(&["incidents", "acknowledge", uid, "--by", "lee"]).0);
+    until("the message says so", async || hook.taken().len() == 2).await;
+    let said = hook.taken().remove(1).body["data"].clone();
+    assert_eq!(said["incident"]["state"], "acknowledged");
+    let report = said["report"]["markdown"].as_str().unwrap();
+    assert!(
+        report.contains("**State** acknowledged by kim, 20"),
+        "{report}"
+    );
+    // The store belongs to the service: these ask it.
+    let (_, listed) = ask(&["incidents", "list"]);
+    assert!(listed.contains("\tkim\n"), "{listed}");
+    let (balanced, account) = ask(&["audit"]);
+    assert!(balanced, "{account}");
+    assert!(account.starts_with("received\t1\nsent\t1\n"), "{account}");
+    let (_, later) = ask(&["audit", "--json", "--from", "2200-01-01T00:00:00Z"]);
+    assert!(later.starts_with("{\"received\":0,"), "{later}");
+}
