@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and says when it is skipped"
 )]
 
+mod alertmanager;
 mod canary;
 mod crash;
 mod hostile;
