@@ -12,6 +12,7 @@ mod render;
 mod rules;
 mod send_test;
 mod serve;
+mod silence;
 mod subject;
 
 use std::io::Write;
@@ -50,6 +51,8 @@ enum Command {
     SendTest(send_test::SendTest),
     /// List, acknowledge or close incidents
     Incidents(incidents::Incidents),
+    /// Add, list or expire silences
+    Silence(silence::Silence),
     /// List, retry or discard deliveries
     Deliveries(deliveries::Deliveries),
     /// List bodies that were refused
@@ -117,6 +120,7 @@ impl Command {
             Self::Audit(audit) => block_on(audit.run()),
             Self::SendTest(test) => block_on(test.run()),
             Self::Incidents(incidents) => block_on(incidents.run()),
+            Self::Silence(silence) => block_on(silence.run()),
             Self::Deliveries(deliveries) => block_on(deliveries.run()),
             Self::Quarantine(quarantine) => block_on(quarantine.run()),
             Self::Rules(rules) => rules.run(),

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::classify::ClassifyConfig;
 use crate::deliver::DestinationConfig;
+use crate::event::Priority;
 use crate::http::{AuthConfig, IngestConfig};
 use crate::mask::MaskConfig;
 use crate::route::RouteConfig;
@@ -53,6 +54,8 @@ pub struct Config {
     pub destinations: BTreeMap<String, DestinationConfig>,
     /// Who is told about what: the root of the routing tree.
     pub route: RouteConfig,
+    /// From which severity on a silence hides nothing, unless it was made for that.
+    pub silence_ceiling: Priority,
     /// Which secrets in events are masked before they leave the process.
     pub mask: MaskConfig,
     /// A folder of templates that override or add to the built-in ones. Reloaded on change.
@@ -71,6 +74,7 @@ impl Default for Config {
             classify: ClassifyConfig::default(),
             destinations: BTreeMap::new(),
             route: RouteConfig::default(),
+            silence_ceiling: Priority::Critical,
             mask: MaskConfig::default(),
             templates: None,
         }

@@ -12,6 +12,7 @@ mod health;
 mod inbox;
 mod ingest;
 mod serve;
+mod silences;
 mod throttle;
 mod tls;
 

@@ -5,6 +5,7 @@
 
 mod timers;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use uuid::Uuid;
 
 use crate::classify::{Alert, Classifier, Nature};
 use crate::clock::{Clock, later};
-use crate::event::{self, EventId};
+use crate::event::{self, EventId, Priority};
 use crate::incident::{self, Folded, GroupKey, Incident, Notify};
 use crate::metrics::{AlertLabels, Metrics, Word};
-use crate::route::{Route, Tree};
+use crate::route::{Route, Silence, Tree};
 use crate::store::{DestinationStep, InboxEvent, IncidentStep, Step, Store, StoreError};
 
 /// Events taken together at most.
@@ -39,6 +40,8 @@ pub struct Rules {
     pub classifier: Classifier,
     /// Who is told.
     pub tree: Tree,
+    /// From which severity on a silence hides nothing, unless it was made for that.
+    pub silence_ceiling: Priority,
 }
 
 /// The second step.
@@ -69,6 +72,7 @@ impl Pipeline {
     /// Takes events over until `stop`; then finishes the batch at hand.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StoreError> {
         let mut latest = self.store.latest();
+        let mut silences = self.store.silences_changed();
         let mut cursor = self.store.cursor().await?;
         let mut tick = self.tick().await?;
         loop {
@@ -84,6 +88,10 @@ impl Pipeline {
             }
             tokio::select! {
                 changed = latest.changed() => if changed.is_err() { return Ok(()) },
+                changed = silences.changed() => match changed {
+                    Ok(()) => tick = self.tick().await?,
+                    Err(_) => return Ok(()),
+                },
                 () = self.clock.sleep_until(tick) => tick = self.tick().await?,
                 () = stop.cancelled() => return Ok(()),
             }
@@ -94,8 +102,10 @@ impl Pipeline {
     pub async fn tick(&mut self) -> Result<Timestamp, StoreError> {
         let now = self.clock.now();
         let rules = Arc::clone(&self.rules.borrow_and_update());
+        let silence_over = self.store.end_silences(now).await?;
         let live = self.store.live_incidents().await?;
         let (steps, next) = timers::due(live, &rules.tree, now);
+        let next = silence_over.map_or(next, |over| next.min(over));
         if steps.is_empty() {
             return Ok(next);
         }
@@ -149,7 +159,16 @@ impl Pipeline {
             );
         }
         let (reached, unrouted) = route_all(&rules.tree, &alerts);
-        let groups = incident::group(reached);
+        let silences = self.store.silences(false).await?;
+        let ceiling = rules.silence_ceiling;
+        let groups = incident::group(reached, |alert| {
+            // Of several, the one that ends last: what it hides stays hidden until then.
+            let hides =
+                |silence: &&Silence| silence.hides(alert, alert.received, alert.severity, ceiling);
+            let hiding = silences.iter().filter(hides);
+            let last = hiding.max_by_key(|silence| (silence.ends, Reverse(silence.id)));
+            last.map(|silence| silence.id)
+        });
         let keys = groups.iter().map(|group| group.key).collect();
         let mut live: HashMap<GroupKey, Incident> = self
             .store
@@ -252,5 +271,6 @@ fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
         follows: folded.follows,
         reopened: folded.reopened,
         events: folded.events,
+        hidden: folded.hidden,
     }
 }

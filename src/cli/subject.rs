@@ -48,6 +48,7 @@ pub(super) fn incident(alert: &Alert, route: &Route) -> Option<Incident> {
         key: GroupKey::new(&route.id, named),
         route,
         alerts: vec![alert],
+        silences: vec![None],
         labels,
     };
     Some(fold(None, &group, Uuid::nil())?.incident)

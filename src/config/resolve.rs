@@ -52,7 +52,11 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
             public_url: config.public_url.clone(),
             masker,
         }),
-        rules: Arc::new(Rules { classifier, tree }),
+        rules: Arc::new(Rules {
+            classifier,
+            tree,
+            silence_ceiling: config.silence_ceiling,
+        }),
         tls,
         doubts,
     })

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::Guard;
 use super::guard;
 use super::health::{self, Readiness};
+use super::silences;
 use crate::clock::Clock;
 use crate::deliver::Setup;
 use crate::incident;
@@ -35,7 +36,7 @@ const MAX_LIMIT: u32 = 1_000;
 const BODY_SHOWN: usize = 4_096;
 
 /// Characters of a person's name that are kept.
-const NAME_CAP: usize = 100;
+pub(super) const NAME_CAP: usize = 100;
 
 /// What the admin listener works with.
 #[derive(Clone, Debug)]
@@ -68,6 +69,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/{id}/retry", post(retry))
         .route("/api/v1/deliveries/{id}/discard", post(discard))
+        .merge(silences::routes())
         .route_layer(middleware::from_fn_with_state(
             admin.guard.clone(),
             guard::check,
@@ -83,7 +85,7 @@ pub fn router(admin: Admin) -> Router {
 
 async fn index() -> &'static str {
     "falco-herald\n\n/metrics\n/healthz\n/readyz\n/api/v1/incidents\n/api/v1/deliveries\n\
-     /api/v1/fates\n/api/v1/audit\n/api/v1/quarantine\n"
+     /api/v1/fates\n/api/v1/audit\n/api/v1/silences\n/api/v1/quarantine\n"
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -116,7 +118,7 @@ impl Listing {
 }
 
 /// An error of the store as an answer.
-struct Unavailable(StoreError);
+pub(super) struct Unavailable(StoreError);
 
 impl From<StoreError> for Unavailable {
     fn from(error: StoreError) -> Self {
@@ -285,7 +287,7 @@ async fn discard(State(admin): State<Admin>, Path(id): Path<i64>) -> Result<Resp
     ))
 }
 
-fn changed(done: bool, otherwise: &str) -> Response {
+pub(super) fn changed(done: bool, otherwise: &str) -> Response {
     if done {
         StatusCode::NO_CONTENT.into_response()
     } else {

@@ -1,7 +1,7 @@
 //! Folding a batch of alerts into their incidents.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{GroupKey, Incident, IncidentId, Spread, State};
 use crate::classify::Alert;
 use crate::event::{EventId, Untrusted};
-use crate::route::Route;
+use crate::route::{Route, SilenceId};
 
 /// The alerts of one batch that share a key, in order.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Group<'a> {
     pub labels: Vec<(&'a str, Option<Cow<'a, str>>)>,
     /// The alerts; never empty.
     pub alerts: Vec<&'a Alert>,
+    /// Which silence hides each of them.
+    pub silences: Vec<Option<SilenceId>>,
 }
 
 /// What a batch did to one incident.
@@ -31,8 +33,10 @@ pub struct Folded {
     pub incident: Incident,
     /// The open incident of the same key that had been without alerts for too long.
     pub follows: Option<IncidentId>,
-    /// The events it gained.
+    /// The events it gained that are said.
     pub events: Vec<EventId>,
+    /// The events it gained that a silence hides.
+    pub hidden: Vec<(SilenceId, Vec<EventId>)>,
     /// Whether it was quiet and is open again.
     pub reopened: bool,
     /// When to say it.
@@ -51,7 +55,11 @@ pub enum Notify {
 }
 
 /// Sorts the alerts of a batch by incident. The order of the groups is that of their first alerts.
-pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> Vec<Group<'a>> {
+/// `silence` says which silence hides an alert.
+pub fn group<'a>(
+    reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>,
+    silence: impl Fn(&Alert) -> Option<SilenceId>,
+) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut positions: HashMap<GroupKey, usize> = HashMap::new();
     for (alert, route) in reached {
@@ -65,6 +73,7 @@ pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> V
             .and_then(|position| groups.get_mut(*position))
         {
             group.alerts.push(alert);
+            group.silences.push(silence(alert));
         } else {
             positions.insert(key, groups.len());
             groups.push(Group {
@@ -72,6 +81,7 @@ pub fn group<'a>(reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>) -> V
                 route,
                 labels,
                 alerts: vec![alert],
+                silences: vec![silence(alert)],
             });
         }
     }
@@ -104,12 +114,19 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
         Some(incident) => (incident, Notify::AfterInterval, None),
         None => (open(first, group, uid), Notify::First, None),
     };
-    for alert in &group.alerts {
+    let mut events = Vec::with_capacity(group.alerts.len());
+    let mut hidden: BTreeMap<SilenceId, Vec<EventId>> = BTreeMap::new();
+    for (alert, silence) in group.alerts.iter().zip(&group.silences) {
+        match silence {
+            Some(silence) => hidden.entry(*silence).or_default().push(alert.id),
+            None => events.push(alert.id),
+        }
         incident.count += 1;
         let new = incident
             .spread
             .count(&alert.event.output_fields, &group.route.watch);
-        if (new || is_milestone(incident.count)) && notify == Notify::AfterInterval {
+        let worth_saying = new || is_milestone(incident.count);
+        if silence.is_none() && worth_saying && notify == Notify::AfterInterval {
             notify = Notify::AtOnce;
         }
         incident.last_received = incident.last_received.max(alert.received);
@@ -118,7 +135,7 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
         incident.last_event = incident.last_event.max(alert.id);
         if alert.severity > incident.severity {
             incident.severity = alert.severity;
-            if notify == Notify::AfterInterval {
+            if silence.is_none() && notify == Notify::AfterInterval {
                 notify = Notify::AtOnce;
             }
         }
@@ -127,7 +144,8 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
         incident,
         follows,
         reopened,
-        events: group.alerts.iter().map(|alert| alert.id).collect(),
+        events,
+        hidden: hidden.into_iter().collect(),
         notify,
     })
 }
@@ -206,7 +224,7 @@ mod tests {
     fn fold_all(live: Option<Incident>, alerts: &[Alert]) -> Folded {
         let tree = tree();
         let route = tree.routes().next().unwrap();
-        let groups = group(alerts.iter().map(|alert| (alert, route)));
+        let groups = group(alerts.iter().map(|alert| (alert, route)), |_| None);
         fold(live, &groups[0], Uuid::from_u128(1)).unwrap()
     }
 
@@ -301,7 +319,7 @@ mod tests {
             let mut live: HashMap<GroupKey, Incident> = HashMap::new();
             let (one, two) = alerts.split_at(cut.min(alerts.len()));
             for batch in [one, two] {
-                for group in group(batch.iter().map(|alert| (alert, route))) {
+                for group in group(batch.iter().map(|alert| (alert, route)), |_| None) {
                     let folded = fold(live.remove(&group.key), &group, Uuid::from_u128(1)).unwrap();
                     live.insert(group.key, folded.incident);
                 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{EventId, Priority};
 use crate::incident::{Incident, IncidentId, State};
+use crate::route::SilenceId;
 use uuid::Uuid;
 
 /// A body that was refused.
@@ -71,8 +72,10 @@ pub struct IncidentStep {
     /// Whether it was quiet and is open again. Otherwise its stored state stays: somebody may have
     /// acknowledged it meanwhile.
     pub reopened: bool,
-    /// The events that it gained, in order.
+    /// The events that it gained and that are said, in order.
     pub events: Vec<EventId>,
+    /// The events that it gained and that a silence hides, in order.
+    pub hidden: Vec<(SilenceId, Vec<EventId>)>,
     /// Where it is said.
     pub destinations: Vec<DestinationStep>,
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod outbox;
 mod query;
 mod row;
+mod silences;
 mod step;
 mod timers;
 mod writer;
@@ -41,6 +42,8 @@ pub(super) struct Sqlite {
     pub(super) failure: watch::Sender<Option<String>>,
     /// Counts changes of the outbox.
     pub(super) outbox_changed: watch::Sender<u64>,
+    /// Counts changes of the silences.
+    pub(super) silences_changed: watch::Sender<u64>,
     /// Held, not read: the lock on the folder.
     _lock: File,
 }
@@ -76,6 +79,7 @@ impl Sqlite {
             state_readers: Readers::new(STATE, folder),
             failure,
             outbox_changed: watch::Sender::new(0),
+            silences_changed: watch::Sender::new(0),
             _lock: lock,
         })
     }

@@ -16,6 +16,7 @@ mod mail;
 mod operate;
 mod peers;
 mod service;
+mod silences;
 mod slack;
 mod storm;
 mod support;

@@ -1,4 +1,5 @@
 mod refusals;
+mod silences;
 mod timers;
 
 use std::collections::VecDeque;
@@ -123,6 +124,7 @@ impl Bench {
         let rules = Rules {
             classifier: classifier.clone(),
             tree: Tree::try_new(&serde_saphyr::from_str(route).unwrap()).unwrap(),
+            silence_ceiling: event::Priority::Critical,
         };
         let rules = watch::Sender::new(Arc::new(rules)).subscribe();
         let pipeline = Pipeline::new(store.clone(), clock.clone(), rules, Metrics::default());

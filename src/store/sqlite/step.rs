@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Sqlite;
 use super::row::{labels_json, nanos, nature_name, rank, spread_json};
 use crate::event::EventId;
+use crate::route::SilenceId;
 use crate::store::{DestinationStep, IncidentStep, Step, StoreError};
 
 impl Sqlite {
@@ -40,7 +41,7 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
         write_incident(connection, incident, cursor)?;
     }
     if !step.unrouted.is_empty() {
-        let fold = insert_fold(connection, cursor, None, &step.unrouted)?;
+        let fold = insert_fold(connection, cursor, None, None, &step.unrouted)?;
         insert_fate(connection, fold, "", None, "unrouted", step.unrouted.len())?;
     }
     for (event, reason) in &step.undecodable {
@@ -78,9 +79,27 @@ fn write_incident(
         }
         None => insert_incident(connection, step)?,
     };
-    let fold = insert_fold(connection, batch, Some(id), &step.events)?;
-    for destination in &step.destinations {
-        write_delivery(connection, step, id, fold, destination)?;
+    if !step.events.is_empty() {
+        let fold = insert_fold(connection, batch, Some(id), None, &step.events)?;
+        for destination in &step.destinations {
+            write_delivery(connection, step, id, fold, destination)?;
+        }
+    }
+    for (silence, events) in &step.hidden {
+        let fold = insert_fold(connection, batch, Some(id), Some(*silence), events)?;
+        for to in &step.destinations {
+            insert_fate(
+                connection,
+                fold,
+                &to.destination,
+                None,
+                "silenced",
+                events.len(),
+            )?;
+        }
+        connection
+            .prepare_cached("UPDATE silences SET hidden = hidden + ?2 WHERE id = ?1")?
+            .execute(params![silence.0, count(events.len())])?;
     }
     Ok(())
 }
@@ -223,6 +242,7 @@ fn insert_fold(
     connection: &Connection,
     batch: EventId,
     incident: Option<i64>,
+    silence: Option<SilenceId>,
     events: &[EventId],
 ) -> rusqlite::Result<i64> {
     let ranges: Vec<[i64; 2]> = ranges(events)
@@ -232,9 +252,15 @@ fn insert_fold(
     let ranges = serde_json::to_string(&ranges).expect("pairs of integers are always JSON");
     connection
         .prepare_cached(
-            "INSERT INTO folds (batch, incident, count, events) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO folds (batch, incident, count, events, silence) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![batch.0, incident, count(events.len()), ranges])?;
+        .execute(params![
+            batch.0,
+            incident,
+            count(events.len()),
+            ranges,
+            silence.map(|silence| silence.0)
+        ])?;
     Ok(connection.last_insert_rowid())
 }
 

@@ -66,6 +66,7 @@ async fn step(store: &Store, id: Option<i64>, now: i64) -> Step {
             follows: None,
             reopened: false,
             events: events.iter().map(|event| event.id).collect(),
+            hidden: Vec::new(),
             destinations: vec![DestinationStep {
                 destination: "soc".to_owned(),
                 first_due: at(now),

@@ -16,3 +16,18 @@ CREATE INDEX fates_fold ON fates (fold);
 -- Who acknowledged or closed an incident, and when.
 ALTER TABLE incidents ADD COLUMN handled_by TEXT;
 ALTER TABLE incidents ADD COLUMN handled INTEGER;
+
+CREATE TABLE silences (
+    id INTEGER PRIMARY KEY,
+    condition TEXT NOT NULL,
+    by TEXT NOT NULL,
+    comment TEXT NOT NULL,
+    starts INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    above_ceiling INTEGER NOT NULL CHECK (above_ceiling IN (0, 1)),
+    hidden INTEGER NOT NULL DEFAULT 0, -- how many events it hid
+    ended INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)) -- 1: what it hid has been told
+) STRICT;
+CREATE INDEX silences_live ON silences (ends) WHERE ended = 0;
+ALTER TABLE folds ADD COLUMN silence INTEGER; -- NULL: not silenced
+CREATE INDEX folds_silence ON folds (silence) WHERE silence IS NOT NULL;
