@@ -116,7 +116,7 @@ impl Command {
             Self::Demo(demo) => block_on(demo.run()),
             Self::Check(file) => check::run(&file),
             Self::Render(render) => render.run(),
-            Self::Explain(explain) => explain.run(),
+            Self::Explain(explain) => block_on(explain.run()),
             Self::Audit(audit) => block_on(audit.run()),
             Self::SendTest(test) => block_on(test.run()),
             Self::Incidents(incidents) => block_on(incidents.run()),

@@ -6,6 +6,7 @@
 mod ledger;
 mod model;
 mod sqlite;
+mod way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
     Leased, Live, Outcome, Quarantined, Refused, Step, StoredEvent, TimerStep,
 };
+pub use way::{Stop, Tried, Way, Ways};
 
 /// How much of a refused body is kept, in bytes.
 pub const QUARANTINE_BODY_CAP: usize = 64 * 1024;
@@ -322,6 +324,11 @@ impl Store {
     /// Compares what was received with what became of it, in a period or in all.
     pub async fn audit(&self, period: Period) -> Result<Audit, StoreError> {
         self.0.audit(period).await
+    }
+
+    /// What became of one event, at every destination.
+    pub async fn ways(&self, id: EventId) -> Result<Ways, StoreError> {
+        self.0.ways(id).await
     }
 
     /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. Returns

@@ -5,32 +5,102 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use jiff::Timestamp;
 
-use super::{ConfigFile, print, subject};
+use super::{ConfigFile, api, print, subject};
 use crate::classify::{Alert, Nature};
 use crate::clock::Clock;
 use crate::config::{Resolved, resolve};
 use crate::markup::visible::one_line;
+use crate::store::{Account, Way};
 
 /// Say what an event means.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
     file: ConfigFile,
-    /// Events as Falco posts them, one per line; `-` for standard input
+    /// Events as Falco posts them, one per line, in a file; `-` for standard input; or the number of
+    /// an event that the running service has taken over
+    #[arg(value_name = "EVENT|ID")]
     event: PathBuf,
 }
 
 impl Explain {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) async fn run(self) -> Result<()> {
         let clock = Clock::system();
         let resolved = resolve(&self.file.load()?, &clock)?;
+        let id = self.event.to_str().and_then(|id| id.parse().ok());
+        if let Some(id) = id.filter(|_| !self.event.exists()) {
+            return self.follow(id, &resolved).await;
+        }
         let body = subject::read(&self.event)?;
         for alert in subject::alerts(&body, &resolved, clock.now())? {
             print(&explain(&resolved, &alert)?)?;
         }
         Ok(())
     }
+}
+
+impl Explain {
+    /// Says what became of an event.
+    async fn follow(&self, id: i64, resolved: &Resolved) -> Result<()> {
+        let found = api::get(&self.file, &format!("events/{id}")).await?;
+        let received: Option<Timestamp> =
+            serde_json::from_value(found["event"]["received"].clone())?;
+        match (found["event"]["body"].as_str(), received) {
+            (Some(body), Some(received)) => {
+                for alert in subject::alerts(body.as_bytes(), resolved, received)? {
+                    print(&explain(resolved, &alert)?)?;
+                }
+                print(&format!("received     {received}\n"))?;
+            }
+            _ => print("event        not kept any more\n")?,
+        }
+        let ways: Vec<Way> = serde_json::from_value(found["ways"].clone())?;
+        print(&follow(&ways)?)
+    }
+}
+
+fn follow(ways: &[Way]) -> Result<String> {
+    let mut text = String::new();
+    for way in ways {
+        if let (Some(incident), Some(route)) = (way.incident, &way.route) {
+            let state = way.state.as_deref().unwrap_or_default();
+            let count = way.count.unwrap_or_default();
+            writeln!(
+                text,
+                "incident     {incident} of route {route}: {state}, {count} events"
+            )?;
+        }
+        if let Some(silence) = way.silence {
+            writeln!(text, "silence      {} hid it", silence.0)?;
+        }
+        for stop in &way.stops {
+            let fate = stop.fate.map_or("unknown", Account::name);
+            let at = if stop.destination.is_empty() {
+                "nowhere"
+            } else {
+                &stop.destination
+            };
+            writeln!(
+                text,
+                "at {at:<9} {fate}, with {} events of its batch",
+                stop.events
+            )?;
+            if let (Some(delivery), Some(due)) = (stop.delivery, stop.due) {
+                writeln!(text, "             delivery {delivery}, due {due}")?;
+            }
+            for tried in &stop.attempts {
+                let detail = one_line(&tried.detail);
+                writeln!(
+                    text,
+                    "             {} {}: {detail}",
+                    tried.at, tried.outcome
+                )?;
+            }
+        }
+    }
+    Ok(text)
 }
 
 fn explain(resolved: &Resolved, alert: &Alert) -> Result<String> {

@@ -22,6 +22,7 @@ use super::health::{self, Readiness};
 use super::silences;
 use crate::clock::Clock;
 use crate::deliver::Setup;
+use crate::event::EventId;
 use crate::incident;
 use crate::metrics::Metrics;
 use crate::store::{DeliveryId, DeliveryState, Period, Store, StoreError};
@@ -66,6 +67,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/incidents/{uid}/close", post(close))
         .route("/api/v1/fates", get(fates))
         .route("/api/v1/audit", get(audit))
+        .route("/api/v1/events/{id}", get(event))
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/{id}/retry", post(retry))
         .route("/api/v1/deliveries/{id}/discard", post(discard))
@@ -241,6 +243,22 @@ async fn fates(State(admin): State<Admin>) -> Result<Response, Unavailable> {
 struct Bounds {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
+}
+
+/// An event with its secrets masked, and what became of it.
+async fn event(State(admin): State<Admin>, Path(id): Path<i64>) -> Result<Response, Unavailable> {
+    let found = admin.store.ways(EventId(id)).await?;
+    let setup = Arc::clone(&admin.setup.borrow());
+    let event = found.event.map(|event| {
+        json!({
+            "received": event.received.to_string(),
+            "body": String::from_utf8_lossy(&setup.masker.json(&event.body)),
+        })
+    });
+    if event.is_none() && found.ways.is_empty() {
+        return Ok(changed(false, "no event with this id was taken over"));
+    }
+    Ok(Json(json!({ "event": event, "ways": found.ways })).into_response())
 }
 
 async fn audit(

@@ -11,6 +11,7 @@ mod row;
 mod silences;
 mod step;
 mod timers;
+mod way;
 mod writer;
 
 #[cfg(test)]

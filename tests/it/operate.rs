@@ -307,6 +307,16 @@ async fn an_incident_is_acknowledged_from_the_command_line_and_the_message_says_
     let (balanced, account) = ask(&["audit"]);
     assert!(balanced, "{account}");
     assert!(account.starts_with("received\t1\nsent\t1\n"), "{account}");
+    let (_, explained) = ask(&["explain", "1"]);
+    for part in [
+        "rule         a\n",
+        "route 0      takes it\n",
+        &format!("incident     {uid} of route 0: acknowledged, 1 events\n"),
+        "at hook      sent, with 1 events of its batch\n             delivery 1, due 20",
+    ] {
+        assert!(explained.contains(part), "{explained}");
+    }
+    assert!(!ask(&["explain", "2"]).0);
     let (_, later) = ask(&["audit", "--json", "--from", "2200-01-01T00:00:00Z"]);
     assert!(later.starts_with("{\"received\":0,"), "{later}");
 }
