@@ -5,6 +5,7 @@
 mod fold;
 mod key;
 mod spread;
+mod workload;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::route::RouteId;
 pub use fold::{Folded, Group, Notify, fold, group};
 pub use key::GroupKey;
 pub use spread::{FieldSpread, Spread};
+pub use workload::workload;
 
 /// Row of an incident in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

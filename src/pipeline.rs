@@ -3,6 +3,7 @@
 //! Events are taken in batches, in order. Each batch is one transaction, so a crash repeats a batch
 //! or does not, but never half of it.
 
+mod activity;
 mod timers;
 
 use std::cmp::Reverse;
@@ -192,6 +193,8 @@ impl Pipeline {
             incidents,
             unrouted,
             undecodable,
+            activity: activity::activity(&alerts),
+            fired: activity::fired(&alerts),
         };
         self.store.commit_step(step).await?;
         Ok(Some(last))

@@ -13,11 +13,34 @@ pub(crate) mod testing;
 mod tuning;
 
 use crate::classify::Alert;
-use crate::event::Priority;
+use crate::event::{Priority, Untrusted};
 use crate::incident::Incident;
 use jiff::Timestamp;
 
 pub use engine::{Engine, FrontMatter, RenderError, slug};
+
+/// What else is known around an incident.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nearby {
+    /// When the sensor reported lost system calls near the latest alert, if it did.
+    pub lost: Option<Timestamp>,
+    /// Other rules that fired at the same workload in the 15 minutes before, the most severe first.
+    pub before: Vec<Before>,
+    /// How often the rule fired for the image before this incident, and since when that is known: 30
+    /// days at most. None without an image.
+    pub history: Option<(u64, Timestamp)>,
+}
+
+/// Another rule that fired at the same workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Its name.
+    pub rule: Untrusted,
+    /// The highest severity.
+    pub severity: Priority,
+    /// How often it fired.
+    pub count: u64,
+}
 
 /// What a report is about.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +53,8 @@ pub struct Subject<'a> {
     pub first: &'a Alert,
     /// Where the UI stands, for links; `None` when the site has not configured it.
     pub public_url: Option<&'a str>,
-    /// When the sensor reported lost system calls near the latest alert, if it did.
-    pub lost: Option<Timestamp>,
+    /// What else is known around it.
+    pub nearby: &'a Nearby,
     /// When the report is made.
     pub now: Timestamp,
 }

@@ -3,6 +3,7 @@
 //! [`Store`] is the handle that the rest of the service holds. Its methods take and return plain
 //! values and say nothing of SQL, so that another engine can stand behind it.
 
+mod activity;
 mod ledger;
 mod model;
 mod sqlite;
@@ -24,6 +25,7 @@ use crate::incident::{GroupKey, Incident, State};
 use crate::route::{Silence, SilenceId};
 use crate::units::Span;
 
+pub use activity::{Activity, Fired, History};
 pub use ledger::{Account, Audit, Period};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
@@ -329,6 +331,28 @@ impl Store {
     /// What became of one event, at every destination.
     pub async fn ways(&self, id: EventId) -> Result<Ways, StoreError> {
         self.0.ways(id).await
+    }
+
+    /// What happened at a workload between two times of receipt, a row a rule, the most severe first.
+    pub async fn activity(
+        &self,
+        workload: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Activity>, StoreError> {
+        self.0.activity(workload.to_owned(), from, to).await
+    }
+
+    /// How often a rule fired for an image since `from`, in whole days.
+    pub async fn history(
+        &self,
+        image: &str,
+        rule: &str,
+        from: Timestamp,
+    ) -> Result<History, StoreError> {
+        self.0
+            .history(image.to_owned(), rule.to_owned(), from)
+            .await
     }
 
     /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. Returns

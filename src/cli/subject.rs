@@ -11,7 +11,7 @@ use crate::classify::Alert;
 use crate::config::Resolved;
 use crate::event::{self, EventId, Sender};
 use crate::incident::{Group, GroupKey, Incident, fold};
-use crate::report::{Engine, Report, Subject};
+use crate::report::{Engine, Nearby, Report, Subject};
 use crate::route::Route;
 
 /// Reads events from a file, or from standard input for `-`.
@@ -67,7 +67,7 @@ pub(super) fn report(
         latest: alert,
         first: alert,
         public_url,
-        lost: None,
+        nearby: &Nearby::default(),
         now,
     };
     Ok(engine.try_render(&subject)?)

@@ -1,5 +1,6 @@
 //! One destination's worker: takes due deliveries, renders, sends, records.
 
+mod nearby;
 mod plain;
 
 use std::panic::AssertUnwindSafe;
@@ -12,19 +13,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Configured, Notice, NoticeKind, Receipt, SendError, Shared, Verdict};
-use crate::classify::{Alert, Nature};
+use crate::classify::Alert;
 use crate::clock::later;
 use crate::event::{self, Event};
 use crate::incident::State;
-use crate::report::{Report, Subject};
+use crate::report::{Nearby, Report, Subject};
 use crate::store::{Attempt, Leased, Outcome, StoreError};
+use nearby::nearby;
 use plain::{fallback, plainly, without_text};
 
 /// Above every destination's own time-out: a send that never ends must not hold its place for ever.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
-
-/// How far from an alert lost events cast doubt on what else was seen.
-const NEAR: Duration = Duration::from_mins(15);
 
 /// Runs until `stop`, then lets what is under way finish.
 pub(super) async fn run(
@@ -166,8 +165,8 @@ impl Worker {
     async fn say(&self, leased: &Leased, now: Timestamp) -> Said {
         let notice = match self.alerts(leased) {
             Some((latest, first)) => {
-                let lost = self.loss_near(&latest).await;
-                Some(self.notice(leased, &latest, &first, lost, now))
+                let nearby = nearby(&self.shared, &leased.incident, &latest, &first).await;
+                Some(self.notice(leased, &latest, &first, &nearby, now))
             }
             None => None,
         };
@@ -274,30 +273,12 @@ impl Worker {
         Some((latest, first))
     }
 
-    /// Whether the sensor was losing events at that time; a report without the answer is still one.
-    async fn loss_near(&self, alert: &Alert) -> Option<Timestamp> {
-        let host = alert.event.hostname.raw();
-        if host.is_empty() || alert.nature != Nature::Security {
-            return None;
-        }
-        let from = alert
-            .received
-            .saturating_sub(NEAR)
-            .unwrap_or(alert.received);
-        let to = later(alert.received, NEAR);
-        let lost = self.shared.store.loss_near(host, from, to).await;
-        lost.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell whether the sensor lost events");
-            None
-        })
-    }
-
     fn notice(
         &self,
         leased: &Leased,
         latest: &Alert,
         first: &Alert,
-        lost: Option<Timestamp>,
+        nearby: &Nearby,
         now: Timestamp,
     ) -> Notice {
         let masker = &self.shared.setup.masker;
@@ -307,7 +288,7 @@ impl Worker {
             latest,
             first,
             public_url: self.shared.setup.public_url.as_deref(),
-            lost,
+            nearby,
             now,
         };
         Notice {

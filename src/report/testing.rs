@@ -277,6 +277,13 @@ pub(crate) fn incident(alert: &Alert, count: u32) -> Incident {
     }
 }
 
+/// Nothing else is known.
+static NOTHING: crate::report::Nearby = crate::report::Nearby {
+    lost: None,
+    before: Vec::new(),
+    history: None,
+};
+
 /// A subject of one alert.
 pub(crate) fn subject<'a>(incident: &'a Incident, alert: &'a Alert) -> Subject<'a> {
     Subject {
@@ -284,7 +291,7 @@ pub(crate) fn subject<'a>(incident: &'a Incident, alert: &'a Alert) -> Subject<'
         latest: alert,
         first: alert,
         public_url: Some("https://herald.example.com"),
-        lost: None,
+        nearby: &NOTHING,
         now: alert.received,
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{Activity, Fired};
 use crate::event::{EventId, Priority};
 use crate::incident::{Incident, IncidentId, State};
 use crate::route::SilenceId;
@@ -58,6 +59,10 @@ pub struct Step {
     pub incidents: Vec<IncidentStep>,
     /// Events that reach no destination.
     pub unrouted: Vec<EventId>,
+    /// What happened where.
+    pub activity: Vec<Activity>,
+    /// What fired for which image.
+    pub fired: Vec<Fired>,
     /// Events that could not be decoded although they were accepted, with the reason.
     pub undecodable: Vec<(EventId, String)>,
 }

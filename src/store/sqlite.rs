@@ -1,5 +1,6 @@
 //! The embedded engine: two SQLite files, one writer thread each, readers beside them.
 
+mod activity;
 mod checkpoint;
 mod connection;
 mod handle;

@@ -211,7 +211,7 @@ fn notes(view: &View<'_>, test_tool: bool) -> Vec<Phrase> {
             "The event carries the marks of the test tool falcosecurity/event-generator. Confirm that a test was planned; names can be imitated, so the severity stays.",
         ));
     }
-    if let Some(lost) = view.subject.lost {
+    if let Some(lost) = view.subject.nearby.lost {
         notes.push(Phrase::of(format!(
             "The sensor lost system calls near this event ({}): other alerts may be missing, and silence proves nothing.",
             times::moment(lost)

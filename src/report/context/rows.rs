@@ -4,6 +4,7 @@ use super::action;
 use super::place::Place;
 use super::{Origin, View, api, health};
 use crate::incident::FieldSpread;
+use crate::report::Before;
 use crate::report::humanize::{files, flags, network, network::Connection, people, times};
 use crate::report::phrase::{Phrase, list};
 
@@ -15,6 +16,8 @@ pub(super) fn rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)
         Origin::Syscall => process_rows(view, place),
     };
     rows.push(("Varies", varies(view)));
+    rows.push(("Before", before(view)));
+    rows.push(("History", history(view)));
     rows.push(("Related", related(view)));
     rows.retain(|(_, text)| !text.is_empty());
     rows
@@ -35,6 +38,41 @@ fn varies(view: &View<'_>) -> Phrase {
             .then(list(shown.chain(more), ", "))
     };
     list(view.subject.incident.spread.varying().map(field), "; ")
+}
+
+/// What else happened at the same workload, whoever was told of it.
+fn before(view: &View<'_>) -> Phrase {
+    const SHOWN: usize = 6;
+    let before = &view.subject.nearby.before;
+    let rule = |before: &Before| {
+        let times = match before.count {
+            1 => String::new(),
+            count => format!(", {count} times"),
+        };
+        Phrase::of_value(before.rule.raw()).words(format!(" ({}{times})", before.severity))
+    };
+    let more = before.len().saturating_sub(SHOWN);
+    let more = (more > 0).then(|| Phrase::of(format!("{more} other rules")));
+    let told = list(before.iter().take(SHOWN).map(rule).chain(more), ", ");
+    if told.is_empty() {
+        return told;
+    }
+    Phrase::of("same workload, in the 15 minutes before: ").then(told)
+}
+
+/// Whether the rule is new for the image.
+fn history(view: &View<'_>) -> Phrase {
+    let Some((count, since)) = view.subject.nearby.history else {
+        return Phrase::new();
+    };
+    let since = since.strftime("%Y-%m-%d");
+    Phrase::of(match count {
+        0 => {
+            format!("this rule never fired for this image before, as far as is known since {since}")
+        }
+        1 => format!("this rule fired for this image once before, since {since}"),
+        count => format!("this rule fired for this image {count} times before, since {since}"),
+    })
 }
 
 fn process_rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)> {

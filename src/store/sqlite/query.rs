@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::Sqlite;
+use super::activity;
 use super::outbox::stored;
 use super::row::{self, nanos, severity, time};
 use crate::event::EventId;
@@ -236,6 +237,7 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
 /// Events go in the order of their ids, which is the order of their receipt. What a live incident or
 /// an unfinished delivery shows stays.
 fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
+    let activity = activity::prune(connection, before, PRUNE)?;
     let before = nanos(before);
     let events = connection.execute(
         "DELETE FROM events WHERE id IN (
@@ -253,5 +255,5 @@ fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
              SELECT id FROM attempts WHERE finished < ?1 ORDER BY id LIMIT ?2)",
         params![before, PRUNE],
     )?;
-    Ok(events + attempts > 0)
+    Ok(events + attempts + activity > 0)
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
+use super::activity;
 use super::row::{labels_json, nanos, nature_name, rank, spread_json};
 use crate::event::EventId;
 use crate::route::SilenceId;
@@ -49,6 +50,7 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
             .prepare_cached("INSERT INTO undecodable (event, reason) VALUES (?1, ?2)")?
             .execute(params![event.0, reason])?;
     }
+    activity::write(connection, &step.activity, &step.fired)?;
     if let Some(last) = step.events.last() {
         connection
             .prepare_cached(

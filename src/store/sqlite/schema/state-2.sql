@@ -31,3 +31,24 @@ CREATE TABLE silences (
 CREATE INDEX silences_live ON silences (ends) WHERE ended = 0;
 ALTER TABLE folds ADD COLUMN silence INTEGER; -- NULL: not silenced
 CREATE INDEX folds_silence ON folds (silence) WHERE silence IS NOT NULL;
+
+-- What happened at a workload, one row a minute and rule: the surroundings of later reports.
+CREATE TABLE activity (
+    workload TEXT NOT NULL,
+    minute INTEGER NOT NULL, -- since 1970
+    rule TEXT NOT NULL,
+    received INTEGER NOT NULL, -- the first of them
+    severity INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (workload, minute, rule)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX activity_minute ON activity (minute);
+
+-- How often a rule fired for an image, one row a day.
+CREATE TABLE fired (
+    image TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    day INTEGER NOT NULL, -- since 1970
+    count INTEGER NOT NULL,
+    PRIMARY KEY (image, rule, day)
+) STRICT, WITHOUT ROWID;
