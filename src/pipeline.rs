@@ -4,6 +4,8 @@
 //! or does not, but never half of it.
 
 mod activity;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::cmp::Reverse;
