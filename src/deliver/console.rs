@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError};
+use crate::clock::Clock;
 use crate::markup::document::Document;
 use crate::markup::text::plain_text;
 use crate::markup::visible::{one_line, visible};
@@ -33,6 +35,12 @@ pub enum ConsoleFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Kind for ConsoleConfig {
+    fn build(&self, _: Duration, _: &Clock) -> Result<Arc<dyn Destination>, BuildError> {
+        Ok(Arc::new(Console::new(self)))
+    }
 }
 
 pub(super) struct Console {

@@ -7,6 +7,7 @@ mod letter;
 mod transport;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,8 +21,9 @@ use lettre::{Address, AsyncSmtpTransport, Tokio1Executor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::kinds::BuildError;
+use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, Pace, Receipt, SendError, client};
+use crate::clock::Clock;
 use crate::secret::{Secret, SecretKeys};
 use transport::{Transport, Trouble};
 
@@ -78,6 +80,12 @@ impl std::fmt::Debug for Email {
         f.debug_struct("Email")
             .field("to", &self.to.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Kind for EmailConfig {
+    fn build(&self, timeout: Duration, _: &Clock) -> Result<Arc<dyn Destination>, BuildError> {
+        Ok(Arc::new(Email::from_config(self, timeout)?))
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::console::{Console, ConsoleConfig};
-use super::email::{Email, EmailConfig};
-use super::slack::{Slack, SlackConfig};
-use super::webhook::{Webhook, WebhookConfig};
+use super::console::ConsoleConfig;
+use super::email::EmailConfig;
+use super::slack::SlackConfig;
+use super::webhook::WebhookConfig;
 use super::{Configured, Destination, Pace};
 use crate::backoff::{Backoff, InvalidBackoff};
 use crate::clock::Clock;
@@ -92,16 +92,38 @@ pub enum BuildError {
     Setting(String),
 }
 
-/// The kinds with a line about each.
-pub const KINDS: [(&str, &str); 4] = [
-    ("console", "prints reports on standard output"),
-    ("slack", "Slack, by bot token or incoming webhook"),
-    ("email", "SMTP with STARTTLS or implicit TLS"),
-    ("webhook", "JSON to any HTTP endpoint, signed"),
-];
+/// The section of a kind: the first of its five parts.
+pub(super) trait Kind {
+    /// Makes the destination. `timeout` is that of one request.
+    fn build(&self, timeout: Duration, clock: &Clock) -> Result<Arc<dyn Destination>, BuildError>;
+}
+
+/// Every kind: its key in a [`DestinationConfig`] with a line about it.
+macro_rules! kinds {
+    ($($name:ident: $line:literal),+ $(,)?) => {
+        /// The kinds with a line about each.
+        pub const KINDS: &[(&str, &str)] = &[$((stringify!($name), $line)),+];
+
+        impl DestinationConfig {
+            fn kinds(&self) -> impl Iterator<Item = &dyn Kind> {
+                [$(self.$name.as_ref().map(|section| section as &dyn Kind)),+]
+                    .into_iter()
+                    .flatten()
+            }
+        }
+    };
+}
+
+kinds! {
+    console: "prints reports on standard output",
+    slack: "Slack, by bot token or incoming webhook",
+    email: "SMTP with STARTTLS or implicit TLS",
+    webhook: "JSON to any HTTP endpoint, signed",
+}
 
 fn names() -> String {
-    KINDS.map(|(name, _)| name).join(", ")
+    let names: Vec<_> = KINDS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
 }
 
 /// Makes a destination from its entry.
@@ -111,24 +133,11 @@ pub fn configure(
     clock: &Clock,
 ) -> Result<Configured, BuildError> {
     let delivery = &config.delivery;
-    let timeout = delivery.timeout.0;
-    let kinds = (
-        &config.console,
-        &config.slack,
-        &config.email,
-        &config.webhook,
-    );
-    let destination: Arc<dyn Destination> = match kinds {
-        (Some(console), None, None, None) => Arc::new(Console::new(console)),
-        (None, Some(slack), None, None) => {
-            Arc::new(Slack::from_config(slack, timeout, clock.clone())?)
-        }
-        (None, None, Some(email), None) => Arc::new(Email::from_config(email, timeout)?),
-        (None, None, None, Some(webhook)) => {
-            Arc::new(Webhook::from_config(webhook, timeout, clock.clone())?)
-        }
-        _ => return Err(BuildError::Kind),
+    let mut kinds = config.kinds();
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else {
+        return Err(BuildError::Kind);
     };
+    let destination = kind.build(delivery.timeout.0, clock)?;
     let usual = destination.pace();
     let concurrency = match delivery.concurrency {
         Some(0) => {

@@ -7,6 +7,7 @@ mod answer;
 mod bot;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::kinds::BuildError;
+use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError, client};
 use crate::clock::Clock;
 use crate::markup::slack::{SlackMessage, message};
@@ -93,6 +94,12 @@ impl Remote {
 
     fn stored(&self) -> String {
         serde_json::to_string(self).expect("text and numbers are always JSON")
+    }
+}
+
+impl Kind for SlackConfig {
+    fn build(&self, timeout: Duration, clock: &Clock) -> Result<Arc<dyn Destination>, BuildError> {
+        Ok(Arc::new(Slack::from_config(self, timeout, clock.clone())?))
     }
 }
 

@@ -4,6 +4,7 @@ mod body;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,7 +20,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::Sha256;
 
-use super::kinds::BuildError;
+use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, Pace, Receipt, SendError, client};
 use crate::clock::Clock;
 use crate::secret::{Secret, SecretKeys};
@@ -72,6 +73,16 @@ pub(super) struct Webhook {
     template: Option<Environment<'static>>,
     signing_key: Option<SigningKey>,
     success: Vec<StatusCode>,
+}
+
+impl Kind for WebhookConfig {
+    fn build(&self, timeout: Duration, clock: &Clock) -> Result<Arc<dyn Destination>, BuildError> {
+        Ok(Arc::new(Webhook::from_config(
+            self,
+            timeout,
+            clock.clone(),
+        )?))
+    }
 }
 
 /// The bytes that sign.
