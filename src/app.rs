@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, later};
-use crate::config::{Loaded, Resolved, ensure_mask_key, resolve};
+use crate::config::{Loaded, Resolved, ensure_keys, resolve};
 use crate::deliver::{Dispatcher, Setup};
 use crate::http::{
     Admin, Auth, ConnectionLimits, Guard, Ingest, Listener, Readiness, admin_router, ingest_router,
@@ -81,7 +81,7 @@ impl App {
     pub async fn build(loaded: &Loaded, clock: Clock, shutdown: Shutdown) -> Result<Self> {
         let config = &loaded.config;
         let store = Store::open(&config.store.path, &clock)?;
-        ensure_mask_key(&config.store.path).context("cannot keep the key of the masks")?;
+        ensure_keys(&config.store.path).context("cannot keep the keys")?;
         let resolved = resolve(loaded, &clock)?;
         for doubt in &resolved.doubts {
             tracing::warn!(doubt, "configuration");

@@ -21,11 +21,12 @@ use crate::deliver::DestinationConfig;
 use crate::event::Priority;
 use crate::http::{AuthConfig, IngestConfig};
 use crate::mask::MaskConfig;
-use crate::route::RouteConfig;
+use crate::pipeline::SensorsConfig;
+use crate::route::{InhibitConfig, RouteConfig, TimeIntervalsConfig};
 use crate::store::StoreConfig;
 
 pub use environment::from_environment;
-pub use key::ensure_mask_key;
+pub use key::ensure_keys;
 pub use resolve::{Resolved, resolve};
 
 /// The destination that exists when none is configured.
@@ -56,6 +57,12 @@ pub struct Config {
     pub route: RouteConfig,
     /// From which severity on a silence hides nothing, unless it was made for that.
     pub silence_ceiling: Priority,
+    /// Which alerts make others superfluous, as Alertmanager's inhibit rules do.
+    pub inhibit: Vec<InhibitConfig>,
+    /// Times in which routes are muted or active, by name, as in Alertmanager.
+    pub time_intervals: TimeIntervalsConfig,
+    /// How sensors that fall silent are noticed.
+    pub sensors: SensorsConfig,
     /// Which secrets in events are masked before they leave the process.
     pub mask: MaskConfig,
     /// A folder of templates that override or add to the built-in ones. Reloaded on change.
@@ -75,6 +82,9 @@ impl Default for Config {
             destinations: BTreeMap::new(),
             route: RouteConfig::default(),
             silence_ceiling: Priority::Critical,
+            inhibit: Vec::new(),
+            time_intervals: TimeIntervalsConfig::new(),
+            sensors: SensorsConfig::default(),
             mask: MaskConfig::default(),
             templates: None,
         }

@@ -25,6 +25,7 @@ use crate::backoff::Backoff;
 use crate::classify::Classifier;
 use crate::clock::Clock;
 use crate::incident::Incident;
+use crate::link::Links;
 use crate::mask::Masker;
 use crate::metrics::Metrics;
 use crate::report::{Engine, Report};
@@ -151,8 +152,8 @@ pub struct Setup {
     pub engine: Engine,
     /// What events mean.
     pub classifier: Classifier,
-    /// Where the UI stands, for links in reports.
-    pub public_url: Option<String>,
+    /// Links to incidents, for reports.
+    pub links: Links,
     /// What hides secrets.
     pub masker: Masker,
 }

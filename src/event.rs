@@ -5,6 +5,7 @@
 
 mod decode;
 mod envelope;
+mod herald;
 mod repair;
 mod scan;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use decode::{DecodeError, MAX_DEPTH, Sender, decode, split};
+pub use herald::{herald_event, is_of_herald};
 pub use scan::ScanError;
 
 /// Position of an event in the inbox; events are numbered in the order they were acknowledged.

@@ -15,10 +15,10 @@ use crate::classify::{Category, Nature};
 use crate::event::{EventId, Priority, Untrusted};
 use crate::route::RouteId;
 
-pub use fold::{Folded, Group, Notify, fold, group};
+pub use fold::{Folded, Group, Notify, Saying, fold, group};
 pub use key::GroupKey;
 pub use spread::{FieldSpread, Spread};
-pub use workload::workload;
+pub use workload::{kind_of_workload, workload};
 
 /// Row of an incident in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,4 +101,10 @@ pub struct Incident {
     pub spread: Spread,
     /// Who acknowledged or closed it.
     pub handled: Option<Handled>,
+    /// When it was opened, or reopened.
+    pub opened: Timestamp,
+    /// Whether a silence or a time interval hid its latest alert.
+    pub hushed: bool,
+    /// How many of the route's escalations have happened since it opened.
+    pub escalated: u32,
 }

@@ -30,6 +30,7 @@ pub mod falco;
 pub mod http;
 pub mod incident;
 pub mod lifecycle;
+pub mod link;
 pub mod markup;
 pub mod mask;
 pub mod metrics;

@@ -4,11 +4,12 @@
 //! or does not, but never half of it.
 
 mod activity;
+mod hush;
+mod sensors;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,14 +25,19 @@ use crate::clock::{Clock, later};
 use crate::event::{self, EventId, Priority};
 use crate::incident::{self, Folded, GroupKey, Incident, Notify};
 use crate::metrics::{AlertLabels, Metrics, Word};
-use crate::route::{Route, Silence, Tree};
+use crate::route::{Inhibitions, Lane, Route, Tree};
 use crate::store::{DestinationStep, InboxEvent, IncidentStep, Step, Store, StoreError};
+use hush::Hush;
+
+pub use sensors::SensorsConfig;
 
 /// Events taken together at most.
 const BATCH: u32 = 512;
 
 /// While this many answers wait for the disk, the second step waits too.
 const BUSY: usize = 64;
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How long it waits at a time, and how often in a row: it must not starve either.
 const STEP_BACK: (Duration, u32) = (Duration::from_millis(2), 100);
@@ -45,6 +51,27 @@ pub struct Rules {
     pub tree: Tree,
     /// From which severity on a silence hides nothing, unless it was made for that.
     pub silence_ceiling: Priority,
+    /// Which alerts make others superfluous.
+    pub inhibitions: Inhibitions,
+    /// After how long without events any sensor is silent; those that send metrics snapshots are so
+    /// sooner.
+    pub silent_after: Option<Duration>,
+}
+
+#[cfg(test)]
+impl Rules {
+    /// Rules of the sections `route`, `time_intervals` and `inhibit`; nothing else is set.
+    pub(crate) fn of(route: &str, times: &str, inhibit: &str) -> Self {
+        let times = crate::route::time_intervals(&serde_saphyr::from_str(times).unwrap()).unwrap();
+        let inhibit: Vec<_> = serde_saphyr::from_str(inhibit).unwrap();
+        Self {
+            classifier: Classifier::default(),
+            tree: Tree::try_new(&serde_saphyr::from_str(route).unwrap(), &times).unwrap(),
+            silence_ceiling: Priority::Critical,
+            inhibitions: Inhibitions::try_new(&inhibit).unwrap(),
+            silent_after: None,
+        }
+    }
 }
 
 /// The second step.
@@ -54,6 +81,8 @@ pub struct Pipeline {
     clock: Clock,
     rules: watch::Receiver<Arc<Rules>>,
     metrics: Metrics,
+    /// Since when sensors could have been heard.
+    listening: Timestamp,
 }
 
 impl Pipeline {
@@ -66,6 +95,7 @@ impl Pipeline {
     ) -> Self {
         Self {
             store,
+            listening: clock.now(),
             clock,
             rules,
             metrics,
@@ -106,14 +136,41 @@ impl Pipeline {
         let now = self.clock.now();
         let rules = Arc::clone(&self.rules.borrow_and_update());
         let silence_over = self.store.end_silences(now).await?;
+        let interval_over = self.tell_muted(&rules.tree, now).await?;
+        let sensors = self.watch_sensors(rules.silent_after, now).await?;
         let live = self.store.live_incidents().await?;
         let (steps, next) = timers::due(live, &rules.tree, now);
-        let next = silence_over.map_or(next, |over| next.min(over));
+        let others = [silence_over, interval_over, Some(sensors)];
+        let next = others.into_iter().flatten().fold(next, Timestamp::min);
         if steps.is_empty() {
             return Ok(next);
         }
         self.store.commit_timers(steps, now).await?;
         Ok(next.min(self.soonest()))
+    }
+
+    /// Tells what time intervals hid, now that they are over; when to look again for the others.
+    async fn tell_muted(
+        &self,
+        tree: &Tree,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut over = Vec::new();
+        let mut muted = false;
+        for (incident, route, escalated) in self.store.muted().await? {
+            let route = tree.get(&route);
+            if route.is_some_and(|route| route.is_muted(now)) {
+                muted = true;
+            } else {
+                // A route that is gone has nobody to tell.
+                let to = route.map(|route| route.destinations(escalated));
+                over.push((incident, to.unwrap_or_default()));
+            }
+        }
+        if !over.is_empty() {
+            self.store.tell_muted(over, now).await?;
+        }
+        Ok(muted.then(|| timers::next_minute(now)))
     }
 
     /// The earliest moment at which a timer that starts now can end.
@@ -122,7 +179,12 @@ impl Pipeline {
         let shortest = rules.tree.routes().map(|route| {
             let timers = route.timers;
             let repeat = Some(timers.repeat_interval).filter(|repeat| !repeat.is_zero());
-            repeat.map_or(timers.quiet_after, |repeat| repeat.min(timers.quiet_after))
+            let escalate = route.escalate.first().map(|step| step.after);
+            let others = repeat.into_iter().chain(escalate);
+            let soonest = others.fold(timers.quiet_after, Duration::min);
+            // Muted incidents are looked at by the minute.
+            let has_times = !route.mute.is_empty() || !route.active.is_empty();
+            soonest.min(if has_times { MINUTE } else { Duration::MAX })
         });
         later(self.clock.now(), shortest.min().unwrap_or(Duration::MAX))
     }
@@ -161,17 +223,10 @@ impl Pipeline {
                 "stored event cannot be read; it is kept"
             );
         }
-        let (reached, unrouted) = route_all(&rules.tree, &alerts);
-        let silences = self.store.silences(false).await?;
-        let ceiling = rules.silence_ceiling;
-        let groups = incident::group(reached, |alert| {
-            // Of several, the one that ends last: what it hides stays hidden until then.
-            let hides =
-                |silence: &&Silence| silence.hides(alert, alert.received, alert.severity, ceiling);
-            let hiding = silences.iter().filter(hides);
-            let last = hiding.max_by_key(|silence| (silence.ends, Reverse(silence.id)));
-            last.map(|silence| silence.id)
-        });
+        let heartbeats = sensors::heartbeats(&self.store, &alerts).await?;
+        let (reached, unrouted) = route_all(&rules.tree, &alerts, &heartbeats);
+        let mut hush = Hush::read(&rules, &self.store, &alerts).await?;
+        let groups = incident::group(reached, |alert, route| hush.saying(alert, route));
         let keys = groups.iter().map(|group| group.key).collect();
         let mut live: HashMap<GroupKey, Incident> = self
             .store
@@ -197,6 +252,9 @@ impl Pipeline {
             undecodable,
             activity: activity::activity(&alerts),
             fired: activity::fired(&alerts),
+            sensors: sensors::seen(&alerts),
+            inhibiting: hush.inhibiting.into_iter().collect(),
+            known: hush.known,
         };
         self.store.commit_step(step).await?;
         Ok(Some(last))
@@ -240,17 +298,31 @@ fn classify_all(
 fn route_all<'a>(
     tree: &'a Tree,
     alerts: &'a [Alert],
+    heartbeats: &[EventId],
 ) -> (Vec<(&'a Alert, &'a Route)>, Vec<EventId>) {
     let mut reached = Vec::with_capacity(alerts.len());
     let mut unrouted = Vec::new();
     for alert in alerts {
-        let routes = tree.matches(alert, alert.nature == Nature::Test);
+        let routes = if heartbeats.contains(&alert.id) {
+            Vec::new()
+        } else {
+            tree.matches(alert, lane(alert.nature))
+        };
         if routes.is_empty() {
             unrouted.push(alert.id);
         }
         reached.extend(routes.into_iter().map(|route| (alert, route)));
     }
     (reached, unrouted)
+}
+
+/// Which routes an alert is held against.
+pub fn lane(nature: Nature) -> Lane {
+    match nature {
+        Nature::Security => Lane::Alerts,
+        Nature::SensorHealth => Lane::Health,
+        Nature::Test => Lane::Test,
+    }
 }
 
 fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
@@ -264,10 +336,10 @@ fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
     };
     IncidentStep {
         destinations: route
-            .to
-            .iter()
+            .destinations(folded.incident.escalated)
+            .into_iter()
             .map(|destination| DestinationStep {
-                destination: destination.clone(),
+                destination,
                 first_due,
                 interval,
             })
@@ -277,5 +349,6 @@ fn say(folded: Folded, route: &Route, now: Timestamp) -> IncidentStep {
         reopened: folded.reopened,
         events: folded.events,
         hidden: folded.hidden,
+        despite: folded.despite,
     }
 }

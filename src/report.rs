@@ -15,6 +15,7 @@ mod tuning;
 use crate::classify::Alert;
 use crate::event::{Priority, Untrusted};
 use crate::incident::Incident;
+use crate::store::{Despite, Hidden};
 use jiff::Timestamp;
 
 pub use engine::{Engine, FrontMatter, RenderError, slug};
@@ -29,6 +30,10 @@ pub struct Nearby {
     /// How often the rule fired for the image before this incident, and since when that is known: 30
     /// days at most. None without an image.
     pub history: Option<(u64, Timestamp)>,
+    /// How many of its alerts were not said when they came.
+    pub hidden: Vec<Hidden>,
+    /// What broke through silences.
+    pub despite: Vec<Despite>,
 }
 
 /// Another rule that fired at the same workload.
@@ -51,8 +56,8 @@ pub struct Subject<'a> {
     pub latest: &'a Alert,
     /// The first alert of the incident; the same as `latest` when there is only one.
     pub first: &'a Alert,
-    /// Where the UI stands, for links; `None` when the site has not configured it.
-    pub public_url: Option<&'a str>,
+    /// The page of the incident, signed; `None` when the site has no `public_url`.
+    pub incident_url: Option<&'a str>,
     /// What else is known around it.
     pub nearby: &'a Nearby,
     /// When the report is made.

@@ -4,8 +4,10 @@
 //! values and say nothing of SQL, so that another engine can stand behind it.
 
 mod activity;
+mod hush;
 mod ledger;
 mod model;
+mod sensors;
 mod sqlite;
 mod way;
 
@@ -22,15 +24,16 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::event::EventId;
 use crate::incident::{GroupKey, Incident, State};
-use crate::route::{Silence, SilenceId};
 use crate::units::Span;
 
 pub use activity::{Activity, Fired, History};
+pub use hush::{Despite, Hidden, SilenceName};
 pub use ledger::{Account, Audit, Period};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
     Leased, Live, Outcome, Quarantined, Refused, Step, StoredEvent, TimerStep,
 };
+pub use sensors::{Beat, Sensor, SensorSeen};
 pub use way::{Stop, Tried, Way, Ways};
 
 /// How much of a refused body is kept, in bytes.
@@ -224,31 +227,6 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.0.commit_timers(steps, now).await
-    }
-
-    /// The silences that are not over, or all; the newest first.
-    pub async fn silences(&self, with_ended: bool) -> Result<Vec<Silence>, StoreError> {
-        self.0.silences(with_ended).await
-    }
-
-    /// Stores a silence; its id and what it has hidden are set by the store.
-    pub async fn add_silence(&self, silence: Silence) -> Result<SilenceId, StoreError> {
-        self.0.add_silence(silence).await
-    }
-
-    /// Lets a silence end now. False when there is none with this id, or it is over.
-    pub async fn expire_silence(&self, id: SilenceId, now: Timestamp) -> Result<bool, StoreError> {
-        self.0.expire_silence(id, now).await
-    }
-
-    /// Ends the silences that are over and has told what they hid; when the next one is over.
-    pub async fn end_silences(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.0.end_silences(now).await
-    }
-
-    /// Changes when a silence was made or expired.
-    pub fn silences_changed(&self) -> watch::Receiver<u64> {
-        self.0.silences_changed.subscribe()
     }
 
     /// Acknowledges or closes an incident in the name of `by`, and says so wherever it was said. False

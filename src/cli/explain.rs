@@ -8,10 +8,11 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{ConfigFile, api, print, subject};
-use crate::classify::{Alert, Nature};
+use crate::classify::Alert;
 use crate::clock::Clock;
 use crate::config::{Resolved, resolve};
 use crate::markup::visible::one_line;
+use crate::pipeline::lane;
 use crate::store::{Account, Way};
 
 /// Say what an event means.
@@ -117,8 +118,7 @@ fn explain(resolved: &Resolved, alert: &Alert) -> Result<String> {
     writeln!(text, "category     {}", alert.category.id())?;
     writeln!(text, "tactics      {}", alert.tactics.join(" "))?;
     writeln!(text, "techniques   {}", alert.techniques.join(" "))?;
-    let is_test = alert.nature == Nature::Test;
-    for tried in resolved.rules.tree.explain(alert, is_test) {
+    for tried in resolved.rules.tree.explain(alert, lane(alert.nature)) {
         let verdict = match (tried.taken, tried.matched) {
             (true, _) => "takes it",
             (false, true) => "matches, but a route below took it",

@@ -34,9 +34,8 @@ impl Render {
             let route = resolved.rules.tree.routes().next();
             let route = route.context("the tree has no root")?;
             let incident = subject::incident(&alert, route).context("the event is gone")?;
-            let public_url = loaded.config.public_url.as_deref();
             let engine = &resolved.setup.engine;
-            let report = subject::report(engine, &alert, &incident, public_url, now)?;
+            let report = subject::report(engine, &alert, &incident, &resolved.setup.links, now)?;
             print(&self.to.write(&report))?;
         }
         Ok(())

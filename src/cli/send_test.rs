@@ -53,11 +53,16 @@ impl SendTest {
             .context("the tree has no root")?;
         let mut incident = subject::incident(alert, route).context("the test event is gone")?;
         incident.uid = Uuid::now_v7();
-        let public_url = loaded.config.public_url.as_deref();
         let notice = Notice {
             key: format!("{}-test", incident.uid),
             kind: NoticeKind::Open,
-            report: subject::report(&resolved.setup.engine, alert, &incident, public_url, now)?,
+            report: subject::report(
+                &resolved.setup.engine,
+                alert,
+                &incident,
+                &resolved.setup.links,
+                now,
+            )?,
             incident,
             event,
             remote: None,

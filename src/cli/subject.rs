@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::classify::Alert;
 use crate::config::Resolved;
 use crate::event::{self, EventId, Sender};
-use crate::incident::{Group, GroupKey, Incident, fold};
+use crate::incident::{Group, GroupKey, Incident, Saying, fold};
+use crate::link::Links;
 use crate::report::{Engine, Nearby, Report, Subject};
 use crate::route::Route;
 
@@ -48,7 +49,7 @@ pub(super) fn incident(alert: &Alert, route: &Route) -> Option<Incident> {
         key: GroupKey::new(&route.id, named),
         route,
         alerts: vec![alert],
-        silences: vec![None],
+        sayings: vec![Saying::Plain],
         labels,
     };
     Some(fold(None, &group, Uuid::nil())?.incident)
@@ -59,14 +60,15 @@ pub(super) fn report(
     engine: &Engine,
     alert: &Alert,
     incident: &Incident,
-    public_url: Option<&str>,
+    links: &Links,
     now: Timestamp,
 ) -> Result<Report> {
+    let link = links.to(incident.uid, now);
     let subject = Subject {
         incident,
         latest: alert,
         first: alert,
-        public_url,
+        incident_url: link.as_deref(),
         nearby: &Nearby::default(),
         now,
     };

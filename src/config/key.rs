@@ -1,4 +1,5 @@
-//! The key of the masks' hashes: kept beside the store, so that marks match over restarts.
+//! The keys of the masks' hashes and of signed links: kept beside the store, so that marks match and
+//! links hold over restarts.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -6,18 +7,34 @@ use std::path::Path;
 
 use crate::mask::Key;
 
-/// The key of a store; a new one, for this process only, when the store has none.
-pub(super) fn read(store: &Path) -> Key {
-    let mut bytes = [0; 32];
-    let read =
-        fs::File::open(store.join("mask.key")).and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_or_else(|_| Key::random(), |()| Key::from_bytes(bytes))
+const MASK: &str = "mask.key";
+const LINK: &str = "link.key";
+
+/// The masks' key of a store; a new one, for this process only, when the store has none.
+pub(super) fn mask(store: &Path) -> Key {
+    read(store, MASK).map_or_else(Key::random, Key::from_bytes)
 }
 
-/// Makes the key of a store that has none. The folder must exist; only its owner may read the key.
-pub fn ensure_mask_key(store: &Path) -> io::Result<()> {
-    let path = store.join("mask.key");
-    if fs::metadata(&path).is_ok_and(|file| file.len() == 32) {
+/// The links' key of a store; a new one, for this process only, when the store has none.
+pub(super) fn link(store: &Path) -> [u8; 32] {
+    read(store, LINK).unwrap_or_else(rand::random)
+}
+
+fn read(store: &Path, name: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut file = fs::File::open(store.join(name)).ok()?;
+    file.read_exact(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Makes the keys of a store that has none. The folder must exist; only its owner may read them.
+pub fn ensure_keys(store: &Path) -> io::Result<()> {
+    ensure(&store.join(MASK))?;
+    ensure(&store.join(LINK))
+}
+
+fn ensure(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 32) {
         return Ok(());
     }
     let mut options = fs::OpenOptions::new();
@@ -38,7 +55,7 @@ mod tests {
     fn marks_match_over_restarts_and_the_key_is_private() {
         let store = tempfile::tempdir().unwrap();
         let mark = || {
-            let masker = Masker::try_new(&MaskConfig::default(), read(store.path())).unwrap();
+            let masker = Masker::try_new(&MaskConfig::default(), mask(store.path())).unwrap();
             masker.mask("--password Hunter2").into_owned()
         };
         assert_ne!(
@@ -46,18 +63,17 @@ mod tests {
             mark(),
             "without a store, marks of two processes do not match"
         );
-        ensure_mask_key(store.path()).unwrap();
+        ensure_keys(store.path()).unwrap();
         let first = mark();
-        ensure_mask_key(store.path()).unwrap();
+        ensure_keys(store.path()).unwrap();
         assert_eq!(mark(), first);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(store.path().join("mask.key"))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o600);
+            for name in [MASK, LINK] {
+                let file = fs::metadata(store.path().join(name)).unwrap();
+                assert_eq!(file.permissions().mode() & 0o777, 0o600);
+            }
         }
     }
 }

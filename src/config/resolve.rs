@@ -10,10 +10,12 @@ use crate::classify::{self, Classifier};
 use crate::clock::Clock;
 use crate::deliver::{Configured, DestinationConfig, Setup, configure};
 use crate::http::load_tls;
+use crate::link::Links;
 use crate::mask::Masker;
 use crate::pipeline::Rules;
 use crate::report::Engine;
-use crate::route::{RouteConfig, Tree};
+use crate::route::{Inhibitions, RouteConfig, TimeIntervals, Tree, time_intervals};
+use crate::units::Span;
 
 /// A configuration that works: secrets read, conditions and templates compiled, destinations made.
 #[derive(Clone, Debug)]
@@ -35,13 +37,17 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
         Classifier::try_new(&config.classify).map_err(|error| loaded.locate(error.to_string()))?;
     let destinations = destinations(loaded, clock)?;
     check_names(loaded, &config.route, "route", &destinations)?;
-    let tree = tree(loaded)?;
+    let times = time_intervals(&config.time_intervals);
+    let times = times.map_err(|error| loaded.locate(error.to_string()))?;
+    let tree = tree(loaded, &times)?;
+    let inhibitions = Inhibitions::try_new(&config.inhibit);
+    let inhibitions = inhibitions.map_err(|error| loaded.locate(error.to_string()))?;
     let engine = Engine::try_new(config.templates.as_deref())
         .and_then(|engine| engine.check().map(|()| engine))
         .map_err(|error| loaded.locate(format!("templates: {error}")))?;
     let tls = config.ingest.tls.as_ref().map(load_tls).transpose();
     let tls = tls.map_err(|error| loaded.locate(error.to_string()))?;
-    let masker = Masker::try_new(&config.mask, key::read(&config.store.path))
+    let masker = Masker::try_new(&config.mask, key::mask(&config.store.path))
         .map_err(|error| loaded.locate(error.to_string()))?;
     let doubts = doubts(&classifier, &tree, &destinations);
     Ok(Resolved {
@@ -49,13 +55,15 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
             destinations,
             engine,
             classifier: classifier.clone(),
-            public_url: config.public_url.clone(),
+            links: Links::new(config.public_url.as_deref(), key::link(&config.store.path)),
             masker,
         }),
         rules: Arc::new(Rules {
             classifier,
             tree,
             silence_ceiling: config.silence_ceiling,
+            inhibitions,
+            silent_after: config.sensors.silent_after.map(|Span(after)| after),
         }),
         tls,
         doubts,
@@ -63,12 +71,12 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
 }
 
 /// The tree. A site that has no destinations is told on the console.
-fn tree(loaded: &Loaded) -> Result<Tree, ConfigError> {
+fn tree(loaded: &Loaded, times: &TimeIntervals) -> Result<Tree, ConfigError> {
     let mut route = loaded.config.route.clone();
     if route.to.is_none() && loaded.config.destinations.is_empty() {
         route.to = Some(vec![DEFAULT_DESTINATION.to_owned()]);
     }
-    Tree::try_new(&route).map_err(|error| loaded.locate(error.to_string()))
+    Tree::try_new(&route, times).map_err(|error| loaded.locate(error.to_string()))
 }
 
 fn destinations(loaded: &Loaded, clock: &Clock) -> Result<Vec<Configured>, ConfigError> {
@@ -98,11 +106,13 @@ fn check_names(
         .iter()
         .map(|known| known.name.as_str())
         .collect();
-    let named = route.to.iter().flatten();
-    if let Some(unknown) = named.clone().find(|to| !known.contains(&to.as_str())) {
+    let named = route.to.iter().flatten().map(|name| ("to", name));
+    let escalated = route.escalate.iter().flatten().flat_map(|step| &step.to);
+    let mut named = named.chain(escalated.map(|name| ("escalate", name)));
+    if let Some((key, unknown)) = named.find(|(_, to)| !known.contains(&to.as_str())) {
         let known = known.join(", ");
         return Err(loaded.locate(format!(
-            "{place}.to: there is no destination `{unknown}`; configured: {known}"
+            "{place}.{key}: there is no destination `{unknown}`; configured: {known}"
         )));
     }
     for (index, child) in route.routes.iter().enumerate() {
@@ -126,7 +136,7 @@ fn doubts(classifier: &Classifier, tree: &Tree, destinations: &[Configured]) -> 
     for destination in destinations {
         if !tree
             .routes()
-            .any(|route| route.to.contains(&destination.name))
+            .any(|route| route.destinations(u32::MAX).contains(&destination.name))
         {
             doubts.push(format!(
                 "no route leads to destination {}",

@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::classify::{Classifier, ClassifyConfig};
     use crate::deliver::{DestinationConfig, configure};
+    use crate::link::Links;
     use crate::mask::{Key, MaskConfig, Masker};
     use crate::report::Engine;
 
@@ -138,7 +139,7 @@ mod tests {
             destinations: vec![console.unwrap()],
             engine: Engine::default(),
             classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
-            public_url: None,
+            links: Links::new(None, [0; 32]),
             masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
         };
         let pending = vec![("console".to_owned(), 2), ("gone".to_owned(), 3)];

@@ -60,6 +60,9 @@ pub(super) fn titled(kind: NoticeKind, title: &str) -> Notice {
         last_event: EventId(2),
         spread: crate::incident::Spread::default(),
         handled: None,
+        opened: now(),
+        hushed: false,
+        escalated: 0,
     };
     let number = match kind {
         NoticeKind::Open => 1,

@@ -283,11 +283,12 @@ impl Worker {
     ) -> Notice {
         let masker = &self.shared.setup.masker;
         let incident = masker.incident(leased.incident.clone());
+        let link = self.shared.setup.links.to(incident.uid, now);
         let subject = Subject {
             incident: &incident,
             latest,
             first,
-            public_url: self.shared.setup.public_url.as_deref(),
+            incident_url: link.as_deref(),
             nearby,
             now,
         };

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::admin::{Admin, NAME_CAP, Unavailable, changed};
 use crate::clock::later;
 use crate::route::condition::Condition;
-use crate::route::{Silence, SilenceId};
+use crate::route::{Known, Silence, SilenceId};
 use crate::units::Span;
 
 /// Characters of a comment that are kept.
@@ -78,6 +78,7 @@ async fn add(State(admin): State<Admin>, Json(new): Json<New>) -> Result<Respons
             above_ceiling: new.above_ceiling,
             hidden: 0,
             ended: false,
+            known: Known::default(),
         })
         .await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())

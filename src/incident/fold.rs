@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{GroupKey, Incident, IncidentId, Spread, State};
 use crate::classify::Alert;
 use crate::event::{EventId, Untrusted};
-use crate::route::{Route, SilenceId};
+use crate::route::{HiddenBy, Novelty, Route, SilenceId};
 
 /// The alerts of one batch that share a key, in order.
 #[derive(Clone, Debug)]
@@ -22,8 +22,19 @@ pub struct Group<'a> {
     pub labels: Vec<(&'a str, Option<Cow<'a, str>>)>,
     /// The alerts; never empty.
     pub alerts: Vec<&'a Alert>,
-    /// Which silence hides each of them.
-    pub silences: Vec<Option<SilenceId>>,
+    /// Whether each of them is said.
+    pub sayings: Vec<Saying>,
+}
+
+/// Whether an alert is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saying {
+    /// In the usual way.
+    Plain,
+    /// Not for now.
+    Hidden(HiddenBy),
+    /// At once, although a silence covers it.
+    Despite(SilenceId, Vec<Novelty>),
 }
 
 /// What a batch did to one incident.
@@ -35,8 +46,10 @@ pub struct Folded {
     pub follows: Option<IncidentId>,
     /// The events it gained that are said.
     pub events: Vec<EventId>,
-    /// The events it gained that a silence hides.
-    pub hidden: Vec<(SilenceId, Vec<EventId>)>,
+    /// The events it gained that are not said for now.
+    pub hidden: Vec<(HiddenBy, Vec<EventId>)>,
+    /// What broke through silences.
+    pub despite: Vec<(SilenceId, Novelty)>,
     /// Whether it was quiet and is open again.
     pub reopened: bool,
     /// When to say it.
@@ -55,10 +68,10 @@ pub enum Notify {
 }
 
 /// Sorts the alerts of a batch by incident. The order of the groups is that of their first alerts.
-/// `silence` says which silence hides an alert.
+/// `saying` says whether an alert is said on a route.
 pub fn group<'a>(
     reached: impl IntoIterator<Item = (&'a Alert, &'a Route)>,
-    silence: impl Fn(&Alert) -> Option<SilenceId>,
+    mut saying: impl FnMut(&Alert, &Route) -> Saying,
 ) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut positions: HashMap<GroupKey, usize> = HashMap::new();
@@ -73,7 +86,7 @@ pub fn group<'a>(
             .and_then(|position| groups.get_mut(*position))
         {
             group.alerts.push(alert);
-            group.silences.push(silence(alert));
+            group.sayings.push(saying(alert, route));
         } else {
             positions.insert(key, groups.len());
             groups.push(Group {
@@ -81,7 +94,7 @@ pub fn group<'a>(
                 route,
                 labels,
                 alerts: vec![alert],
-                silences: vec![silence(alert)],
+                sayings: vec![saying(alert, route)],
             });
         }
     }
@@ -109,36 +122,46 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
             reopened = true;
             again.state = State::Open;
             again.handled = None;
+            again.opened = first.received;
+            again.escalated = 0;
             (again, Notify::AtOnce, None)
         }
         Some(incident) => (incident, Notify::AfterInterval, None),
         None => (open(first, group, uid), Notify::First, None),
     };
     let mut events = Vec::with_capacity(group.alerts.len());
-    let mut hidden: BTreeMap<SilenceId, Vec<EventId>> = BTreeMap::new();
-    for (alert, silence) in group.alerts.iter().zip(&group.silences) {
-        match silence {
-            Some(silence) => hidden.entry(*silence).or_default().push(alert.id),
-            None => events.push(alert.id),
+    let mut hidden: BTreeMap<HiddenBy, Vec<EventId>> = BTreeMap::new();
+    let mut despite = Vec::new();
+    for (alert, saying) in group.alerts.iter().zip(&group.sayings) {
+        let is_said = !matches!(saying, Saying::Hidden(_));
+        incident.hushed = false;
+        match saying {
+            Saying::Hidden(by) => {
+                hidden.entry(*by).or_default().push(alert.id);
+                // What inhibits is said itself, so that the incident is not unheard of.
+                incident.hushed = *by != HiddenBy::Inhibition;
+            }
+            Saying::Plain => events.push(alert.id),
+            Saying::Despite(silence, news) => {
+                events.push(alert.id);
+                despite.extend(news.iter().map(|news| (*silence, news.clone())));
+            }
         }
         incident.count += 1;
         let new = incident
             .spread
             .count(&alert.event.output_fields, &group.route.watch);
-        let worth_saying = new || is_milestone(incident.count);
-        if silence.is_none() && worth_saying && notify == Notify::AfterInterval {
+        let broke_through = matches!(saying, Saying::Despite(..));
+        let worse = alert.severity > incident.severity;
+        let worth_saying = new || worse || broke_through || is_milestone(incident.count);
+        if is_said && worth_saying && notify == Notify::AfterInterval {
             notify = Notify::AtOnce;
         }
         incident.last_received = incident.last_received.max(alert.received);
         incident.first_time = incident.first_time.min(alert.event.time);
         incident.last_time = incident.last_time.max(alert.event.time);
         incident.last_event = incident.last_event.max(alert.id);
-        if alert.severity > incident.severity {
-            incident.severity = alert.severity;
-            if silence.is_none() && notify == Notify::AfterInterval {
-                notify = Notify::AtOnce;
-            }
-        }
+        incident.severity = incident.severity.max(alert.severity);
     }
     Some(Folded {
         incident,
@@ -146,6 +169,7 @@ pub fn fold(live: Option<Incident>, group: &Group<'_>, uid: Uuid) -> Option<Fold
         reopened,
         events,
         hidden: hidden.into_iter().collect(),
+        despite,
         notify,
     })
 }
@@ -187,6 +211,9 @@ fn open(first: &Alert, group: &Group<'_>, uid: Uuid) -> Incident {
         last_event: first.id,
         spread: Spread::default(),
         handled: None,
+        opened: first.received,
+        hushed: false,
+        escalated: 0,
     }
 }
 
@@ -195,7 +222,7 @@ mod tests {
     use super::*;
     use crate::classify::Classifier;
     use crate::event::{self, Priority};
-    use crate::route::{RouteConfig, Tree};
+    use crate::route::{RouteConfig, TimeIntervals, Tree};
     use jiff::Timestamp;
     use proptest::prelude::*;
 
@@ -205,7 +232,7 @@ mod tests {
             group_by: Some(vec!["rule".to_owned(), "fd.name".to_owned()]),
             ..RouteConfig::default()
         };
-        Tree::try_new(&config).unwrap()
+        Tree::try_new(&config, &TimeIntervals::default()).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -224,7 +251,9 @@ mod tests {
     fn fold_all(live: Option<Incident>, alerts: &[Alert]) -> Folded {
         let tree = tree();
         let route = tree.routes().next().unwrap();
-        let groups = group(alerts.iter().map(|alert| (alert, route)), |_| None);
+        let groups = group(alerts.iter().map(|alert| (alert, route)), |_, _| {
+            Saying::Plain
+        });
         fold(live, &groups[0], Uuid::from_u128(1)).unwrap()
     }
 
@@ -319,7 +348,7 @@ mod tests {
             let mut live: HashMap<GroupKey, Incident> = HashMap::new();
             let (one, two) = alerts.split_at(cut.min(alerts.len()));
             for batch in [one, two] {
-                for group in group(batch.iter().map(|alert| (alert, route)), |_| None) {
+                for group in group(batch.iter().map(|alert| (alert, route)), |_, _| Saying::Plain) {
                     let folded = fold(live.remove(&group.key), &group, Uuid::from_u128(1)).unwrap();
                     live.insert(group.key, folded.incident);
                 }

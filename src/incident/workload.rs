@@ -17,6 +17,21 @@ pub fn workload(event: &Event) -> Option<String> {
     }
 }
 
+/// What outlives pods and containers: the namespace and image of an event, else its host.
+pub fn kind_of_workload(event: &Event) -> Option<String> {
+    let text = |name| event.output_fields.text(name);
+    let namespace = text("k8s.ns.name").or_else(|| text("ka.target.namespace"));
+    let image = text("container.image.repository");
+    match (namespace, image) {
+        (Some(namespace), Some(image)) => Some(format!("{image} in {namespace}")),
+        (Some(one), None) | (None, Some(one)) => Some(one.into_owned()),
+        (None, None) => {
+            let host = event.hostname.raw();
+            (!host.is_empty()).then(|| host.to_owned())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::Priority;
 use crate::route::condition::Condition;
-use crate::route::{Silence, SilenceId};
+use crate::route::{Known, Novelty, Silence, SilenceId};
 use crate::store::{Account, Attempt, DeliveryId, Outcome, Period};
 
 const PLACES: [&str; 3] = ["a", "b", "c"];
@@ -67,15 +67,39 @@ fn tree() -> impl Strategy<Value = String> {
         "priority >= error",
         "not rule = r0",
     ]);
-    let child =
-        (when, to.clone(), group_by.clone(), any::<bool>()).prop_map(|(when, to, group_by, on)| {
+    let more = proptest::sample::select(vec![
+        "",
+        ", mute_time_intervals: [hour]",
+        ", active_time_intervals: [hour]",
+        ", escalate: [{ after: 10m, to: [b] }, { after: 40m, to: [c] }]",
+    ]);
+    let child = (when, to.clone(), group_by.clone(), any::<bool>(), more).prop_map(
+        |(when, to, group_by, on, more)| {
             let (to, by) = (to.join(", "), group_by.join(", "));
-            format!("{{ when: {when:?}, to: [{to}], group_by: [{by}], continue: {on} }}")
-        });
+            format!("{{ when: {when:?}, to: [{to}], group_by: [{by}], continue: {on}{more} }}")
+        },
+    );
     (to, group_by, proptest::collection::vec(child, 0..4)).prop_map(|(to, group_by, children)| {
         let (to, by, children) = (to.join(", "), group_by.join(", "), children.join(", "));
         format!("{{ to: [{to}], group_by: [{by}], routes: [{children}], quiet_after: 30m }}")
     })
+}
+
+/// The world begins a quarter of an hour before.
+const TIMES: &str = "hour: [{ times: [{ start_time: '10:30', end_time: '11:30' }] }]";
+
+const INHIBIT: &str =
+    "[{ source_when: rule = r1, target_when: 'rule in (r0, r2)', equal: [hostname], lasts: 20m }]";
+
+/// Of some rules a silence knows everything, of the others nothing.
+fn known(rule: u8) -> Known {
+    let mut known = Known::default();
+    if rule.is_multiple_of(2) {
+        known.learn(Novelty::Rule(format!("r{rule}")));
+        known.learn(Novelty::Severity(Priority::Emergency));
+        (0..3).for_each(|host| known.learn(Novelty::Workload(format!("h{host}"))));
+    }
+    known
 }
 
 struct World {
@@ -93,11 +117,7 @@ impl World {
     fn new(tree: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
-        let rules = Rules {
-            classifier: Classifier::default(),
-            tree: Tree::try_new(&serde_saphyr::from_str(tree).unwrap()).unwrap(),
-            silence_ceiling: Priority::Critical,
-        };
+        let rules = Rules::of(tree, TIMES, INHIBIT);
         let rules = watch::Sender::new(Arc::new(rules)).subscribe();
         let store = Store::open(folder.path(), &clock).unwrap();
         let pipeline = Pipeline::new(
@@ -154,6 +174,7 @@ impl World {
                     above_ceiling: minutes % 2 == 0,
                     hidden: 0,
                     ended: false,
+                    known: known(rule),
                 };
                 world.store.add_silence(silence).await.unwrap();
             }

@@ -19,6 +19,7 @@ use super::phrase::{Phrase, list};
 use super::{Subject, evidence, tuning};
 use crate::classify::{Alert, Category, Nature};
 use crate::event::{Event, Fields};
+use crate::incident::State;
 pub(super) use place::is_label;
 
 /// The alert that a report describes, with the questions that many facts ask.
@@ -148,6 +149,9 @@ pub(super) fn build(view: &View<'_>) -> Value {
         count => view.subject.incident.count,
         state => ours(view.subject.incident.state.name()),
         handled => phrase(handled(view)),
+        escalated => view.subject.incident.escalated > 0,
+        opened => ours(times::moment(view.subject.incident.opened)),
+        act_url => web_link(act_url(view)),
         summary => phrase(action),
         rows => rows::rows(view, &place).into_iter().map(|(label, text)| minijinja::context! {
             label => ours(label),
@@ -171,7 +175,7 @@ pub(super) fn build(view: &View<'_>) -> Value {
         evidence => evidence::build(view),
         message => phrase(view.message().map(Phrase::of_value).unwrap_or_default()),
         runbook => web_link(alert.runbook.as_deref()),
-        incident_url => web_link(incident_url(view).as_deref()),
+        incident_url => web_link(view.subject.incident_url),
         fields => Value::from_object(FieldValues(view.fields.clone())),
         br => Value::from_safe_string("  ".to_owned()),
     }
@@ -244,9 +248,12 @@ fn web_link(url: Option<&str>) -> Value {
         .map_or(Value::from(()), |url| ours(format!("<{url}>")))
 }
 
-fn incident_url(view: &View<'_>) -> Option<String> {
-    let base = view.subject.public_url?.trim_end_matches('/');
-    Some(format!("{base}/incidents/{}", view.subject.incident.uid))
+/// Where somebody may acknowledge, silence or close it, while there is something to do.
+fn act_url<'a>(view: &View<'a>) -> Option<&'a str> {
+    let incident = view.subject.incident;
+    let open = matches!(incident.state, State::Open | State::Acknowledged);
+    let real = incident.nature != Nature::Test;
+    view.subject.incident_url.filter(|_| open && real)
 }
 
 /// Who acknowledged or closed it, and when.

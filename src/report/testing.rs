@@ -274,6 +274,9 @@ pub(crate) fn incident(alert: &Alert, count: u32) -> Incident {
         last_event: alert.id,
         spread: crate::incident::Spread::default(),
         handled: None,
+        opened: alert.received - ago,
+        hushed: false,
+        escalated: 0,
     }
 }
 
@@ -282,6 +285,8 @@ static NOTHING: crate::report::Nearby = crate::report::Nearby {
     lost: None,
     before: Vec::new(),
     history: None,
+    hidden: Vec::new(),
+    despite: Vec::new(),
 };
 
 /// A subject of one alert.
@@ -290,7 +295,7 @@ pub(crate) fn subject<'a>(incident: &'a Incident, alert: &'a Alert) -> Subject<'
         incident,
         latest: alert,
         first: alert,
-        public_url: Some("https://herald.example.com"),
+        incident_url: Some("https://herald.example.com/incidents/7/1.x"),
         nearby: &NOTHING,
         now: alert.received,
     }

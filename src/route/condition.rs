@@ -54,6 +54,17 @@ pub enum Operand<'a> {
     Priority(Priority),
 }
 
+impl<'a> Operand<'a> {
+    /// The value as one text; list items are joined by `,`.
+    pub fn into_text(self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text,
+            Self::List(items) => Cow::Owned(items.join(",")),
+            Self::Priority(level) => Cow::Borrowed(level.name()),
+        }
+    }
+}
+
 /// A compiled condition. It prints in a canonical form that parses back to an equal condition.
 #[derive(Clone, PartialEq)]
 pub struct Condition(Expr);

@@ -1,5 +1,7 @@
 //! Silences: what a person hides for a time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,59 @@ pub struct Silence {
     pub hidden: u64,
     /// Whether it is over and what it hid has been told.
     pub ended: bool,
+    /// What it was made against, and what has broken through since.
+    #[serde(skip)]
+    pub known: Known,
+}
+
+/// Values of one kind that a silence keeps in mind; what is new beyond them is hidden.
+const KNOWN_CAP: usize = 1_000;
+
+/// The rules, workloads and severities that are no news under a silence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Rules.
+    pub rules: BTreeSet<String>,
+    /// Workloads: what outlives single pods.
+    pub workloads: BTreeSet<String>,
+    /// The highest severity.
+    pub severity: Option<Priority>,
+}
+
+/// What is new under a silence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Novelty {
+    /// A rule that had not fired.
+    Rule(String),
+    /// A workload where nothing had fired.
+    Workload(String),
+    /// A severity that had not been reached.
+    Severity(Priority),
+}
+
+impl Known {
+    /// What would be new of an alert.
+    pub fn news(&self, rule: &str, workload: Option<&str>, severity: Priority) -> Vec<Novelty> {
+        let is_new = |known: &BTreeSet<String>, value: &str| {
+            !known.contains(value) && known.len() < KNOWN_CAP
+        };
+        let rule = is_new(&self.rules, rule).then(|| Novelty::Rule(rule.to_owned()));
+        let workload = workload.filter(|workload| is_new(&self.workloads, workload));
+        let worse = self.severity.is_none_or(|known| severity > known);
+        rule.into_iter()
+            .chain(workload.map(|workload| Novelty::Workload(workload.to_owned())))
+            .chain(worse.then_some(Novelty::Severity(severity)))
+            .collect()
+    }
+
+    /// Takes note of it.
+    pub fn learn(&mut self, novelty: Novelty) {
+        match novelty {
+            Novelty::Rule(rule) => drop(self.rules.insert(rule)),
+            Novelty::Workload(workload) => drop(self.workloads.insert(workload)),
+            Novelty::Severity(severity) => self.severity = self.severity.max(Some(severity)),
+        }
+    }
 }
 
 impl Silence {
@@ -75,6 +130,7 @@ mod tests {
             above_ceiling: false,
             hidden: 0,
             ended: false,
+            known: Known::default(),
         };
         let hides = |silence: &Silence, second, severity| {
             silence.hides(&Shell, at(second), severity, Priority::Critical)
@@ -86,5 +142,28 @@ mod tests {
         assert!(hides(&silence, 15, Priority::Critical));
         silence.when = Condition::parse("proc.name = bash").unwrap();
         assert!(!hides(&silence, 15, Priority::Error));
+    }
+
+    #[test]
+    fn a_new_rule_workload_or_severity_is_news_once() {
+        let mut known = Known::default();
+        let first = known.news("shell", Some("web/nginx"), Priority::Notice);
+        assert_eq!(first.len(), 3);
+        for news in first {
+            known.learn(news);
+        }
+        assert_eq!(known.news("shell", Some("web/nginx"), Priority::Notice), []);
+        assert_eq!(known.news("shell", None, Priority::Debug), []);
+        assert_eq!(
+            known.news("shell", Some("web/redis"), Priority::Error),
+            [
+                Novelty::Workload("web/redis".to_owned()),
+                Novelty::Severity(Priority::Error)
+            ]
+        );
+        assert_eq!(
+            known.news("miner", Some("web/nginx"), Priority::Notice),
+            [Novelty::Rule("miner".to_owned())]
+        );
     }
 }

@@ -10,11 +10,14 @@ mod doubt;
 mod group;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::condition::{Condition, Record};
+use super::interval::{TimeInterval, TimeIntervals};
 
 pub use config::{RouteConfig, RouteError};
 pub use doubt::RouteDoubt;
@@ -69,10 +72,57 @@ pub struct Route {
     pub timers: Timers,
     /// Fields of which a new value is said at once.
     pub watch: Vec<String>,
-    /// Whether it takes tests, and nothing else.
-    pub test: bool,
+    /// What it is for.
+    pub lane: Lane,
     /// Which alerts it takes; `None` takes all that reach it.
     pub when: Option<Condition>,
+    /// Who is told as well when nobody has acknowledged an incident, the soonest first.
+    pub escalate: Vec<Escalation>,
+    /// It is not said in these times.
+    pub mute: Vec<Arc<TimeInterval>>,
+    /// It is said only in these times; always when there are none.
+    pub active: Vec<Arc<TimeInterval>>,
+}
+
+/// What a route is for, and which routes an alert is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Alerts about what happens.
+    Alerts,
+    /// What sensors and Herald say of themselves. Where no route is for it, it is one of the alerts.
+    Health,
+    /// The self-test.
+    Test,
+}
+
+/// Who is told as well when nobody acknowledges an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// How long after the incident opened.
+    pub after: Duration,
+    /// Names of destinations.
+    pub to: Vec<String>,
+}
+
+impl Route {
+    /// Whether its alerts are not said at this time.
+    pub fn is_muted(&self, at: Timestamp) -> bool {
+        let holds = |interval: &Arc<TimeInterval>| interval.contains(at);
+        let idle = !self.active.is_empty() && !self.active.iter().any(holds);
+        idle || self.mute.iter().any(holds)
+    }
+
+    /// The names of the destinations after so many escalations.
+    pub fn destinations(&self, escalated: u32) -> Vec<String> {
+        let steps = usize::try_from(escalated).unwrap_or(usize::MAX);
+        let mut all = self.to.clone();
+        for to in self.escalate.iter().take(steps).flat_map(|step| &step.to) {
+            if !all.contains(to) {
+                all.push(to.clone());
+            }
+        }
+        all
+    }
 }
 
 /// A route that an alert reached.
@@ -95,6 +145,8 @@ pub struct Tried<'a> {
 #[derive(Clone, Debug)]
 pub struct Tree {
     root: Node,
+    /// Whether a route is for sensor health.
+    has_health: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -107,41 +159,62 @@ struct Node {
 impl Tree {
     /// Compiles the config section. Its root must name a destination; the caller fills in a
     /// default when the site has not.
-    pub fn try_new(config: &RouteConfig) -> Result<Self, RouteError> {
-        config::resolve(config).map(|root| Self { root })
+    pub fn try_new(config: &RouteConfig, times: &TimeIntervals) -> Result<Self, RouteError> {
+        let root = config::resolve(config, times)?;
+        // Health routes stand directly below the root.
+        let mut children = root.children.iter();
+        let has_health = children.any(|child| child.route.lane == Lane::Health);
+        Ok(Self { root, has_health })
     }
 
     /// The routes that an alert reaches, depth first, with Alertmanager's meaning of `continue`.
     /// Never empty, except for a test when no route is marked `test`.
-    pub fn matches(&self, alert: &dyn Record, is_test: bool) -> Vec<&Route> {
+    pub fn matches(&self, alert: &dyn Record, lane: Lane) -> Vec<&Route> {
         let mut taken = Vec::new();
-        self.root.walk(alert, is_test, &mut taken, &mut |_, _| {});
+        self.walk(alert, lane, &mut taken, &mut |_, _| {});
         taken
     }
 
     /// Every route that the alert is held against, in that order, and why it matched or not.
-    pub fn explain(&self, alert: &dyn Record, is_test: bool) -> Vec<Tried<'_>> {
+    pub fn explain(&self, alert: &dyn Record, lane: Lane) -> Vec<Tried<'_>> {
         let mut taken = Vec::new();
         let mut tried = Vec::new();
-        self.root
-            .walk(alert, is_test, &mut taken, &mut |route, matched| {
-                let leaves = route
-                    .when
-                    .as_ref()
-                    .map(|when| when.explain(alert))
-                    .unwrap_or_default();
-                tried.push(Tried {
-                    route,
-                    matched,
-                    taken: false,
-                    leaves,
-                });
+        self.walk(alert, lane, &mut taken, &mut |route, matched| {
+            let leaves = route
+                .when
+                .as_ref()
+                .map(|when| when.explain(alert))
+                .unwrap_or_default();
+            tried.push(Tried {
+                route,
+                matched,
+                taken: false,
+                leaves,
             });
+        });
         let taken: HashSet<&RouteId> = taken.into_iter().map(|route| &route.id).collect();
         for step in &mut tried {
             step.taken = taken.contains(&step.route.id);
         }
         tried
+    }
+
+    fn walk<'a>(
+        &'a self,
+        alert: &dyn Record,
+        lane: Lane,
+        taken: &mut Vec<&'a Route>,
+        seen: &mut dyn FnMut(&'a Route, bool),
+    ) {
+        let lane = match lane {
+            Lane::Health if !self.has_health => Lane::Alerts,
+            lane => lane,
+        };
+        self.root.walk(alert, lane, taken, seen);
+        // What no route for sensor health takes is not lost; tests are.
+        if taken.is_empty() && lane == Lane::Health {
+            taken.push(&self.root.route);
+        }
     }
 
     /// All routes, parents before their children.
@@ -169,7 +242,7 @@ impl Node {
     fn walk<'a>(
         &'a self,
         alert: &dyn Record,
-        is_test: bool,
+        lane: Lane,
         taken: &mut Vec<&'a Route>,
         seen: &mut dyn FnMut(&'a Route, bool),
     ) -> bool {
@@ -182,14 +255,14 @@ impl Node {
         for child in self
             .children
             .iter()
-            .filter(|child| child.route.test == is_test)
+            .filter(|child| child.route.lane == lane)
         {
-            if child.walk(alert, is_test, taken, seen) && !child.goes_on {
+            if child.walk(alert, lane, taken, seen) && !child.goes_on {
                 break;
             }
         }
         // The root is walked by tests too, to reach the test routes below it, but takes none.
-        if taken.len() == before && self.route.test == is_test {
+        if taken.len() == before && self.route.lane == lane {
             taken.push(&self.route);
         }
         true

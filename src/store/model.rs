@@ -6,10 +6,10 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Activity, Fired};
+use super::{Activity, Fired, SensorSeen};
 use crate::event::{EventId, Priority};
 use crate::incident::{Incident, IncidentId, State};
-use crate::route::SilenceId;
+use crate::route::{HiddenBy, InhibitKey, Novelty, SilenceId};
 use uuid::Uuid;
 
 /// A body that was refused.
@@ -63,6 +63,12 @@ pub struct Step {
     pub activity: Vec<Activity>,
     /// What fired for which image.
     pub fired: Vec<Fired>,
+    /// The sensors that sent them.
+    pub sensors: Vec<SensorSeen>,
+    /// Sources of inhibition that fired, and when.
+    pub inhibiting: Vec<(InhibitKey, Timestamp)>,
+    /// What is no news any more under silences.
+    pub known: Vec<(SilenceId, Novelty)>,
     /// Events that could not be decoded although they were accepted, with the reason.
     pub undecodable: Vec<(EventId, String)>,
 }
@@ -79,8 +85,10 @@ pub struct IncidentStep {
     pub reopened: bool,
     /// The events that it gained and that are said, in order.
     pub events: Vec<EventId>,
-    /// The events that it gained and that a silence hides, in order.
-    pub hidden: Vec<(SilenceId, Vec<EventId>)>,
+    /// The events that it gained and that are not said for now, in order.
+    pub hidden: Vec<(HiddenBy, Vec<EventId>)>,
+    /// What broke through silences.
+    pub despite: Vec<(SilenceId, Novelty)>,
     /// Where it is said.
     pub destinations: Vec<DestinationStep>,
 }
@@ -109,8 +117,12 @@ pub struct TimerStep {
     pub seen: State,
     /// The state it has from now on.
     pub state: State,
-    /// Where it is said once more.
+    /// Where it is said once more, if it was said there before.
     pub destinations: Vec<String>,
+    /// Whether a time interval keeps it from being said until it ends.
+    pub muted: bool,
+    /// Where it is said from now on, and how many escalations that makes.
+    pub escalate: Option<(u32, Vec<String>)>,
 }
 
 /// Where and when an incident is said.

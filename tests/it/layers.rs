@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Layer by module; a module may use its own layer and those below.
-const LAYERS: [(&str, u32); 22] = [
+const LAYERS: [(&str, u32); 23] = [
     ("cli", 6),
     ("app", 6),
     ("config", 6),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, u32); 22] = [
     ("clock", 0),
     ("backoff", 0),
     ("secret", 0),
+    ("link", 0),
     ("units", 0),
     ("metrics", 0),
     ("lifecycle", 0),

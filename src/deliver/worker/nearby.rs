@@ -37,6 +37,12 @@ pub(super) async fn nearby(
         Ok(lost) => nearby.lost = lost,
         Err(error) => known("whether the sensor lost events", error),
     }
+    if let Some(id) = incident.id {
+        match shared.store.hidden(id).await {
+            Ok((hidden, despite)) => (nearby.hidden, nearby.despite) = (hidden, despite),
+            Err(error) => known("what was not said", error),
+        }
+    }
     match before(shared, incident, first).await {
         Ok(before) => nearby.before = before,
         Err(error) => known("what happened before", error),

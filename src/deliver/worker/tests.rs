@@ -1,5 +1,7 @@
+mod hush;
 mod nearby;
 mod refusals;
+mod sensors;
 mod silences;
 mod timers;
 
@@ -14,11 +16,11 @@ use crate::backoff::Backoff;
 use crate::classify::{Classifier, ClassifyConfig};
 use crate::clock::Clock;
 use crate::deliver::{Destination, Pace, Receipt, SendError, Setup};
+use crate::link::Links;
 use crate::mask::{Key, MaskConfig, Masker};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
 use crate::report::Engine;
-use crate::route::Tree;
 use crate::store::{Delivery, DeliveryState, Store};
 
 const MAX_AGE: Duration = Duration::from_hours(1);
@@ -125,15 +127,14 @@ impl Bench {
     }
 
     fn routed(route: &str, pace: Pace, answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::ruled(Rules::of(route, "{}", "[]"), pace, answers)
+    }
+
+    fn ruled(rules: Rules, pace: Pace, answers: impl IntoIterator<Item = Answer>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
         let store = Store::open(folder.path(), &clock).unwrap();
         let classifier = Classifier::try_new(&ClassifyConfig::default()).unwrap();
-        let rules = Rules {
-            classifier: classifier.clone(),
-            tree: Tree::try_new(&serde_saphyr::from_str(route).unwrap()).unwrap(),
-            silence_ceiling: event::Priority::Critical,
-        };
         let rules = watch::Sender::new(Arc::new(rules)).subscribe();
         let pipeline = Pipeline::new(store.clone(), clock.clone(), rules, Metrics::default());
         let peer = Arc::new(Scripted::default());
@@ -149,7 +150,7 @@ impl Bench {
             destinations: vec![configured.clone()],
             engine: Engine::default(),
             classifier,
-            public_url: None,
+            links: Links::new(None, [0; 32]),
             masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
         };
         let shared = Shared {

@@ -7,6 +7,7 @@ use crate::incident::FieldSpread;
 use crate::report::Before;
 use crate::report::humanize::{files, flags, network, network::Connection, people, times};
 use crate::report::phrase::{Phrase, list};
+use crate::store::{Despite, Hidden, SilenceName};
 
 /// The rows that have something to say, in the order in which they are asked.
 pub(super) fn rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)> {
@@ -18,6 +19,8 @@ pub(super) fn rows(view: &View<'_>, place: &Place) -> Vec<(&'static str, Phrase)
     rows.push(("Varies", varies(view)));
     rows.push(("Before", before(view)));
     rows.push(("History", history(view)));
+    rows.push(("Not said", not_said(view)));
+    rows.push(("Silence", despite(view)));
     rows.push(("Related", related(view)));
     rows.retain(|(_, text)| !text.is_empty());
     rows
@@ -58,6 +61,45 @@ fn before(view: &View<'_>) -> Phrase {
         return told;
     }
     Phrase::of("same workload, in the 15 minutes before: ").then(told)
+}
+
+/// How many alerts were kept from being said when they came, and by what.
+fn not_said(view: &View<'_>) -> Phrase {
+    let hidden = |hidden: &Hidden| {
+        let count = format!("{} of {}", hidden.events, view.subject.incident.count);
+        match &hidden.silence {
+            Some(silence) => Phrase::of(format!("{count}, hidden by ")).then(silence_name(silence)),
+            None if hidden.fate == "muted" => {
+                Phrase::of(format!("{count}, which came while the route was muted"))
+            }
+            None => Phrase::of(format!("{count}, inhibited by another alert")),
+        }
+    };
+    list(view.subject.nearby.hidden.iter().map(hidden), "; ")
+}
+
+/// Why it is said although a silence covers it.
+fn despite(view: &View<'_>) -> Phrase {
+    let despite = |despite: &Despite| {
+        let what = match despite.what.as_str() {
+            "rule" => "the rule ",
+            "workload" => "the workload ",
+            _ => "the severity ",
+        };
+        Phrase::of(what)
+            .value(despite.value.raw())
+            .words(" is new under ")
+            .then(silence_name(&despite.silence))
+    };
+    list(view.subject.nearby.despite.iter().map(despite), "; ")
+}
+
+fn silence_name(silence: &SilenceName) -> Phrase {
+    Phrase::of(format!("silence {} (", silence.id.0))
+        .name(silence.by.raw())
+        .words(": ")
+        .value(silence.comment.raw())
+        .words(format!(", until {})", times::moment(silence.ends)))
 }
 
 /// Whether the rule is new for the image.

@@ -1,12 +1,14 @@
 //! The `route` section, and how it becomes a tree.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{GroupBy, Node, Route, RouteId, Timers};
+use super::{Escalation, GroupBy, Lane, Node, Route, RouteId, Timers};
 use crate::route::condition::{Condition, ConditionError, is_field_name};
+use crate::route::interval::{TimeInterval, TimeIntervals};
 use crate::units::Span;
 
 /// How deep routes may be nested.
@@ -50,8 +52,29 @@ pub struct RouteConfig {
     pub r#continue: bool,
     /// Whether this route takes the self-test and nothing else. Tests go to no other route.
     pub test: bool,
+    /// Whether this route takes sensor health and nothing else: what Falco says of lost events, and
+    /// Herald of silent sensors and of itself. Where one does, sensor health goes to no other kind of
+    /// route but the root.
+    pub health: bool,
+    /// Who is told as well when nobody has acknowledged an incident for so long.
+    pub escalate: Option<Vec<EscalationConfig>>,
+    /// Names of time intervals in which nothing is said; what came in is told when they end. Not
+    /// inherited.
+    pub mute_time_intervals: Vec<String>,
+    /// Names of the only time intervals in which something is said. Not inherited.
+    pub active_time_intervals: Vec<String>,
     /// Routes below this one, tried in order. It takes an alert itself only when none of them did.
     pub routes: Vec<RouteConfig>,
+}
+
+/// Who is told as well when nobody acknowledges an incident.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationConfig {
+    /// How long after the incident opened.
+    pub after: Span,
+    /// The names of the destinations. They stay with the incident from then on.
+    pub to: Vec<String>,
 }
 
 /// Why the section is refused. The place is written as in the config: `route.routes[0].when`.
@@ -81,6 +104,14 @@ pub enum RouteError {
         /// The name.
         name: String,
     },
+    /// A time interval does not exist.
+    #[error("{at}: there is no time interval `{}`; define it in `time_intervals`", .name.escape_debug())]
+    TimeInterval {
+        /// The setting.
+        at: String,
+        /// The name.
+        name: String,
+    },
     /// A field to group by is not a field.
     #[error("{at}.group_by: `{}` is not a field; write it like proc.name", .field.escape_debug())]
     Field {
@@ -98,7 +129,7 @@ const DEFAULT_WATCH: [&str; 3] = ["proc.exepath", "fd.name", "fd.sip"];
 const MAX_WATCHED: usize = 8;
 
 /// Compiles the section.
-pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
+pub(super) fn resolve(config: &RouteConfig, times: &TimeIntervals) -> Result<Node, RouteError> {
     let at = "route";
     if config.when.is_some() {
         return refuse(
@@ -112,6 +143,12 @@ pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
             "may not be a test route: other alerts would reach nobody",
         );
     }
+    if config.health {
+        return refuse(at, "may not be a health route: alerts would reach nobody");
+    }
+    if !config.mute_time_intervals.is_empty() || !config.active_time_intervals.is_empty() {
+        return refuse(at, "may not have time intervals: mute the routes below it");
+    }
     if config.r#continue {
         return refuse(
             at,
@@ -124,10 +161,14 @@ pub(super) fn resolve(config: &RouteConfig) -> Result<Node, RouteError> {
         group_by: GroupBy::BySource,
         timers: Timers::default(),
         watch: DEFAULT_WATCH.map(str::to_owned).to_vec(),
-        test: false,
+        lane: Lane::Alerts,
         when: None,
+        escalate: Vec::new(),
+        mute: Vec::new(),
+        active: Vec::new(),
     };
-    node(config, at, segment(config, 0, at)?, &parent, 0)
+    let site = Site { times };
+    site.node(config, at, segment(config, 0, at)?, &parent, 0)
 }
 
 fn refuse<T>(at: impl Into<String>, problem: &'static str) -> Result<T, RouteError> {
@@ -137,50 +178,113 @@ fn refuse<T>(at: impl Into<String>, problem: &'static str) -> Result<T, RouteErr
     })
 }
 
-fn node(
-    config: &RouteConfig,
-    at: &str,
-    id: String,
-    parent: &Route,
-    depth: usize,
-) -> Result<Node, RouteError> {
-    if depth > MAX_DEPTH {
-        return refuse(
-            at,
-            "is nested too deep; at most 32 routes may stand in each other",
-        );
-    }
-    if config.test && !parent.test && depth > 1 {
-        return refuse(
-            at,
-            "is a test route: move it directly below the root, where tests begin",
-        );
-    }
-    let route = Route {
-        id: RouteId(id),
-        to: destinations(config, at, parent)?,
-        group_by: group_by(config, at, parent)?,
-        timers: timers(config, at, parent.timers)?,
-        watch: watch(config, at, parent)?,
-        test: config.test || parent.test,
-        when: condition(config, at)?,
-    };
-    let mut children = Vec::with_capacity(config.routes.len());
-    let mut segments = HashSet::with_capacity(config.routes.len());
-    for (index, child) in config.routes.iter().enumerate() {
-        let at = format!("{at}.routes[{index}]");
-        let name = segment(child, index, &at)?;
-        let id = format!("{}.{name}", route.id.0);
-        if !segments.insert(name.clone()) {
-            return Err(RouteError::Name { at, name });
+/// What routes refer to.
+struct Site<'a> {
+    times: &'a TimeIntervals,
+}
+
+impl Site<'_> {
+    fn node(
+        &self,
+        config: &RouteConfig,
+        at: &str,
+        id: String,
+        parent: &Route,
+        depth: usize,
+    ) -> Result<Node, RouteError> {
+        if depth > MAX_DEPTH {
+            return refuse(
+                at,
+                "is nested too deep; at most 32 routes may stand in each other",
+            );
         }
-        children.push(node(child, &at, id, &route, depth + 1)?);
+        if config.test && config.health {
+            return refuse(at, "is for tests or for health, not for both");
+        }
+        if config.health && parent.lane == Lane::Alerts && depth > 1 {
+            return refuse(
+                at,
+                "is a health route: move it directly below the root, where sensor health begins",
+            );
+        }
+        if config.test && parent.lane != Lane::Test && depth > 1 {
+            return refuse(
+                at,
+                "is a test route: move it directly below the root, where tests begin",
+            );
+        }
+        let route = Route {
+            id: RouteId(id),
+            to: destinations(config, at, parent)?,
+            group_by: group_by(config, at, parent)?,
+            timers: timers(config, at, parent.timers)?,
+            watch: watch(config, at, parent)?,
+            lane: match parent.lane {
+                Lane::Alerts if config.test => Lane::Test,
+                Lane::Alerts if config.health => Lane::Health,
+                inherited => inherited,
+            },
+            when: condition(config, at)?,
+            escalate: escalate(config, at, parent)?,
+            mute: self.intervals(&config.mute_time_intervals, || {
+                format!("{at}.mute_time_intervals")
+            })?,
+            active: self.intervals(&config.active_time_intervals, || {
+                format!("{at}.active_time_intervals")
+            })?,
+        };
+        let mut children = Vec::with_capacity(config.routes.len());
+        let mut segments = HashSet::with_capacity(config.routes.len());
+        for (index, child) in config.routes.iter().enumerate() {
+            let at = format!("{at}.routes[{index}]");
+            let name = segment(child, index, &at)?;
+            let id = format!("{}.{name}", route.id.0);
+            if !segments.insert(name.clone()) {
+                return Err(RouteError::Name { at, name });
+            }
+            children.push(self.node(child, &at, id, &route, depth + 1)?);
+        }
+        Ok(Node {
+            route,
+            goes_on: config.r#continue,
+            children,
+        })
     }
-    Ok(Node {
-        route,
-        goes_on: config.r#continue,
-        children,
-    })
+
+    fn intervals(
+        &self,
+        names: &[String],
+        at: impl Fn() -> String,
+    ) -> Result<Vec<Arc<TimeInterval>>, RouteError> {
+        let find = |name: &String| {
+            self.times
+                .get(name)
+                .cloned()
+                .ok_or_else(|| RouteError::TimeInterval {
+                    at: at(),
+                    name: name.clone(),
+                })
+        };
+        names.iter().map(find).collect()
+    }
+}
+
+fn escalate(config: &RouteConfig, at: &str, parent: &Route) -> Result<Vec<Escalation>, RouteError> {
+    let Some(steps) = &config.escalate else {
+        return Ok(parent.escalate.clone());
+    };
+    let mut steps: Vec<Escalation> = steps
+        .iter()
+        .map(|step| Escalation {
+            after: step.after.0,
+            to: step.to.clone(),
+        })
+        .collect();
+    steps.sort_by_key(|step| step.after);
+    if steps.iter().any(|step| step.to.is_empty()) {
+        return refuse(format!("{at}.escalate"), "must name a destination in `to`");
+    }
+    Ok(steps)
 }
 
 /// A route's part of the path: its name, or its number.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{GroupBy, Node, RouteId, Tree};
+use super::{GroupBy, Lane, Node, RouteId, Tree};
 
 /// Something about a route that `check` warns of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,13 @@ pub enum RouteDoubt {
         /// The field.
         field: String,
     },
+    /// The route is muted at times, and a route below it is not.
+    Unmuted {
+        /// The route below.
+        id: RouteId,
+        /// The muted route.
+        parent: RouteId,
+    },
 }
 
 impl std::fmt::Display for RouteDoubt {
@@ -40,6 +47,13 @@ impl std::fmt::Display for RouteDoubt {
             } => write!(
                 f,
                 "route {id} groups by {field}, which differs from event to event: each would be an incident of its own"
+            ),
+            Self::Unmuted {
+                id: RouteId(id),
+                parent: RouteId(parent),
+            } => write!(
+                f,
+                "time intervals are not inherited: route {parent} has some, route {id} below it has none and is always said; name them there too if that is not meant"
             ),
         }
     }
@@ -81,17 +95,30 @@ fn visit(node: &Node, parent: Option<&Node>, doubts: &mut Vec<RouteDoubt>) {
             field: field.clone(),
         }));
     }
-    for test in [false, true] {
+    if let Some(parent) = parent
+        && has_times(parent)
+        && !has_times(node)
+    {
+        doubts.push(RouteDoubt::Unmuted {
+            id: node.route.id.clone(),
+            parent: parent.route.id.clone(),
+        });
+    }
+    for lane in [Lane::Alerts, Lane::Health, Lane::Test] {
         shadowed(
             node.children
                 .iter()
-                .filter(|child| child.route.test == test),
+                .filter(|child| child.route.lane == lane),
             doubts,
         );
     }
     for child in &node.children {
         visit(child, Some(node), doubts);
     }
+}
+
+fn has_times(node: &Node) -> bool {
+    !node.route.mute.is_empty() || !node.route.active.is_empty()
 }
 
 fn shadowed<'a>(siblings: impl Iterator<Item = &'a Node>, doubts: &mut Vec<RouteDoubt>) {

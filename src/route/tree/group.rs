@@ -66,9 +66,5 @@ impl Route {
 }
 
 fn value<'a>(alert: &'a dyn Record, name: &str) -> Option<Cow<'a, str>> {
-    Some(match alert.field(name)? {
-        Operand::Text(text) => text,
-        Operand::List(items) => Cow::Owned(items.join(",")),
-        Operand::Priority(level) => Cow::Borrowed(level.name()),
-    })
+    alert.field(name).map(Operand::into_text)
 }

@@ -33,20 +33,28 @@ fn config(yaml: &str) -> RouteConfig {
     serde_saphyr::from_str(yaml).unwrap()
 }
 
+fn times() -> TimeIntervals {
+    let config =
+        serde_saphyr::from_str("night: [{ times: [{ start_time: '00:00', end_time: '06:00' }] }]");
+    crate::route::time_intervals(&config.unwrap()).unwrap()
+}
+
 fn tree(yaml: &str) -> Tree {
-    match Tree::try_new(&config(yaml)) {
+    match Tree::try_new(&config(yaml), &times()) {
         Ok(tree) => tree,
         Err(error) => panic!("{error}"),
     }
 }
 
 fn refuse(yaml: &str) -> String {
-    Tree::try_new(&config(yaml)).unwrap_err().to_string()
+    Tree::try_new(&config(yaml), &times())
+        .unwrap_err()
+        .to_string()
 }
 
-fn taken(tree: &Tree, fields: &[(&'static str, &'static str)], is_test: bool) -> Vec<String> {
+fn taken(tree: &Tree, fields: &[(&'static str, &'static str)], lane: Lane) -> Vec<String> {
     let record = fake(fields);
-    tree.matches(&record, is_test)
+    tree.matches(&record, lane)
         .into_iter()
         .map(|route| route.id.0.clone())
         .collect()
@@ -80,7 +88,7 @@ routes:
 #[test]
 fn a_child_that_matches_ends_the_scan_unless_it_continues_and_parents_take_the_rest() {
     let tree = tree(SITE);
-    let taken = |fields: &[_]| taken(&tree, fields, false);
+    let taken = |fields: &[_]| taken(&tree, fields, Lane::Alerts);
     assert_eq!(taken(&[]), ["0"], "the root takes what is left");
     assert_eq!(taken(&[("source", "syscall")]), ["0.2"]);
     assert_eq!(taken(&[("source", "k8s_audit")]), ["0.audit"]);
@@ -93,10 +101,10 @@ fn a_child_that_matches_ends_the_scan_unless_it_continues_and_parents_take_the_r
 #[test]
 fn tests_go_to_test_routes_and_nothing_else_does() {
     let site = tree(SITE);
-    assert_eq!(taken(&site, &[("source", "syscall")], true), ["0.3"]);
-    assert_eq!(taken(&site, &[("hostname", "lab")], true), ["0.3.0"]);
-    assert_eq!(taken(&site, &[("hostname", "lab")], false), ["0"]);
-    assert!(taken(&tree("to: [soc]"), &[], true).is_empty());
+    assert_eq!(taken(&site, &[("source", "syscall")], Lane::Test), ["0.3"]);
+    assert_eq!(taken(&site, &[("hostname", "lab")], Lane::Test), ["0.3.0"]);
+    assert_eq!(taken(&site, &[("hostname", "lab")], Lane::Alerts), ["0"]);
+    assert!(taken(&tree("to: [soc]"), &[], Lane::Test).is_empty());
 }
 
 #[test]
@@ -116,7 +124,10 @@ fn a_route_inherits_what_it_leaves_out() {
     assert_eq!(syscall.group_by, fields(&["rule", "hostname"]));
     assert_eq!(syscall.timers.quiet_after, Duration::from_hours(2));
     assert_eq!(syscall.timers.group_wait, Duration::ZERO);
-    assert!(get("0.3.0").test, "below a test route stand test routes");
+    assert!(
+        get("0.3.0").lane == Lane::Test,
+        "below a test route stand test routes"
+    );
     let ids: Vec<_> = tree.routes().map(|route| route.id.0.as_str()).collect();
     assert_eq!(
         ids,
@@ -136,7 +147,7 @@ fn explain_shows_each_route_tried_and_why() {
         matched,
         taken,
         leaves,
-    } in tree.explain(&record, false)
+    } in tree.explain(&record, Lane::Alerts)
     {
         let RouteId(id) = &route.id;
         writeln!(text, "{id} matched={matched} taken={taken}").unwrap();
@@ -180,7 +191,7 @@ fn routes_are_nested_only_so_deep() {
             };
         }
         config.to = Some(vec!["soc".to_owned()]);
-        Tree::try_new(&config)
+        Tree::try_new(&config, &times())
     };
     assert!(nest(32).is_ok());
     assert!(nest(33).is_err());
@@ -255,7 +266,7 @@ fn routes_that_nothing_reaches_and_groups_that_never_fold_are_doubted() {
 fn the_schema_describes_every_setting_and_takes_what_the_code_takes() {
     let schema = serde_json::to_value(schemars::schema_for!(RouteConfig)).unwrap();
     let properties = schema["properties"].as_object().unwrap();
-    assert_eq!(properties.len(), 14);
+    assert_eq!(properties.len(), 18);
     for (name, property) in properties {
         assert!(property["description"].is_string(), "{name}");
     }
@@ -318,12 +329,12 @@ proptest! {
     ) {
         let to = Some(vec!["soc".to_owned()]);
         let config = RouteConfig { to, routes, ..RouteConfig::default() };
-        let tree = Tree::try_new(&config).unwrap();
+        let tree = Tree::try_new(&config, &times()).unwrap();
         let fields: Vec<_> = a.map(|a| ("a", a)).into_iter().chain(b.map(|b| ("b", b))).collect();
         let record = fake(&fields);
         let expected = reference(&config, "0", &record).unwrap();
-        prop_assert_eq!(&taken(&tree, &fields, false), &expected);
-        let tried = tree.explain(&record, false);
+        prop_assert_eq!(&taken(&tree, &fields, Lane::Alerts), &expected);
+        let tried = tree.explain(&record, Lane::Alerts);
         let taken: Vec<_> = tried.iter().filter(|step| step.taken).collect();
         prop_assert_eq!(taken.len(), expected.len());
         prop_assert!(taken.iter().all(|step| step.matched && expected.contains(&step.route.id.0)));

@@ -26,6 +26,7 @@ pub(super) const STATE: Database = Database {
     migrations: &[
         include_str!("schema/state-1.sql"),
         include_str!("schema/state-2.sql"),
+        include_str!("schema/state-3.sql"),
     ],
 };
 

@@ -191,10 +191,10 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
             };
             Ok(Leased {
                 id: DeliveryId(delivery),
-                created: time(row.get(20)?),
-                attempts: row.get(21)?,
-                remote: row.get(22)?,
-                known: row.get::<_, Option<i64>>(23)?.is_some(),
+                created: time(row.get(23)?),
+                attempts: row.get(24)?,
+                remote: row.get(25)?,
+                known: row.get::<_, Option<i64>>(26)?.is_some(),
                 first: missing(incident.first_event),
                 latest: missing(incident.last_event),
                 incident,

@@ -48,7 +48,8 @@ pub(super) fn nature_name(nature: Nature) -> &'static str {
 /// The columns that [`incident`] reads, in its order.
 pub(super) const INCIDENT: &str = "i.id, i.uid, i.key, i.route, i.state, i.rule, i.category, \
     i.nature, i.severity, i.labels, i.count, i.first_received, i.last_received, i.first_time, \
-    i.last_time, i.first_event, i.last_event, i.spread, i.handled_by, i.handled";
+    i.last_time, i.first_event, i.last_event, i.spread, i.handled_by, i.handled, i.opened, \
+    i.hushed, i.escalated";
 
 pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
     let labels: Vec<(String, String)> =
@@ -89,6 +90,9 @@ pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<Incident> {
         spread: serde_json::from_str(&row.get::<_, String>(17)?)
             .map_err(|error| unreadable(17, error))?,
         handled: handled(row)?,
+        opened: time(row.get(20)?),
+        hushed: row.get(21)?,
+        escalated: row.get(22)?,
     })
 }
 

@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
+use super::hush;
 use super::row::{nanos, time, unreadable};
 use crate::route::condition::Condition;
-use crate::route::{Silence, SilenceId};
+use crate::route::{Known, Novelty, Silence, SilenceId};
 use crate::store::StoreError;
+use crate::store::hush::novelty;
 
 const COLUMNS: &str = "id, condition, by, comment, starts, ends, above_ceiling, hidden, ended";
 
@@ -18,12 +20,16 @@ impl Sqlite {
     ) -> Result<Vec<Silence>, StoreError> {
         self.state_readers
             .read("read silences", move |connection| {
-                connection
+                let mut silences: Vec<Silence> = connection
                     .prepare_cached(&format!(
                         "SELECT {COLUMNS} FROM silences WHERE ended = 0 OR ?1 ORDER BY id DESC"
                     ))?
                     .query_map([with_ended], silence)?
-                    .collect()
+                    .collect::<Result<_, _>>()?;
+                for silence in &mut silences {
+                    silence.known = read_known(connection, silence.id)?;
+                }
+                Ok(silences)
             })
             .await
     }
@@ -48,7 +54,10 @@ impl Sqlite {
                         nanos(silence.ends),
                         silence.above_ceiling
                     ])?;
-                Ok(SilenceId(connection.last_insert_rowid()))
+                let id = SilenceId(connection.last_insert_rowid());
+                let known: Vec<_> = known(silence.known).map(|novelty| (id, novelty)).collect();
+                hush::learn(connection, &[], &known)?;
+                Ok(id)
             })
             .await?;
         self.silences_changed.send_modify(|changes| *changes += 1);
@@ -113,6 +122,28 @@ fn end(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<Times
     Ok(next.map(time))
 }
 
+fn read_known(connection: &Connection, id: SilenceId) -> rusqlite::Result<Known> {
+    let mut known = Known::default();
+    let mut select =
+        connection.prepare_cached("SELECT what, value FROM silence_known WHERE silence = ?1")?;
+    let mut rows = select.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        let what: String = row.get(0)?;
+        if let Some(novelty) = novelty(&what, row.get(1)?) {
+            known.learn(novelty);
+        }
+    }
+    Ok(known)
+}
+
+fn known(known: Known) -> impl Iterator<Item = Novelty> {
+    let rules = known.rules.into_iter().map(Novelty::Rule);
+    let workloads = known.workloads.into_iter().map(Novelty::Workload);
+    rules
+        .chain(workloads)
+        .chain(known.severity.map(Novelty::Severity))
+}
+
 fn silence(row: &Row<'_>) -> rusqlite::Result<Silence> {
     let when: String = row.get(1)?;
     Ok(Silence {
@@ -125,5 +156,6 @@ fn silence(row: &Row<'_>) -> rusqlite::Result<Silence> {
         above_ceiling: row.get(6)?,
         hidden: row.get::<_, i64>(7)?.unsigned_abs(),
         ended: row.get(8)?,
+        known: Known::default(),
     })
 }

@@ -5,10 +5,9 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
-use super::activity;
 use super::row::{labels_json, nanos, nature_name, rank, spread_json};
+use super::{activity, hush, sensors};
 use crate::event::EventId;
-use crate::route::SilenceId;
 use crate::store::{DestinationStep, IncidentStep, Step, StoreError};
 
 impl Sqlite {
@@ -51,6 +50,8 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
             .execute(params![event.0, reason])?;
     }
     activity::write(connection, &step.activity, &step.fired)?;
+    hush::learn(connection, &step.inhibiting, &step.known)?;
+    sensors::write(connection, &step.sensors)?;
     if let Some(last) = step.events.last() {
         connection
             .prepare_cached(
@@ -87,21 +88,24 @@ fn write_incident(
             write_delivery(connection, step, id, fold, destination)?;
         }
     }
-    for (silence, events) in &step.hidden {
-        let fold = insert_fold(connection, batch, Some(id), Some(*silence), events)?;
+    hush::break_through(connection, id, &step.despite)?;
+    for (by, events) in &step.hidden {
+        let silence = hush::silence(*by);
+        let fold = insert_fold(connection, batch, Some(id), silence, events)?;
+        hush::hide(connection, id, *by, events.len())?;
         for to in &step.destinations {
             insert_fate(
                 connection,
                 fold,
                 &to.destination,
                 None,
-                "silenced",
+                by.fate(),
                 events.len(),
             )?;
         }
         connection
             .prepare_cached("UPDATE silences SET hidden = hidden + ?2 WHERE id = ?1")?
-            .execute(params![silence.0, count(events.len())])?;
+            .execute(params![silence, count(events.len())])?;
     }
     Ok(())
 }
@@ -112,8 +116,9 @@ fn insert_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
         .prepare_cached(
             "INSERT INTO incidents (uid, key, route, state, rule, category, nature, severity,
                  labels, count, first_received, last_received, first_time, last_time,
-                 first_event, last_event, spread)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 first_event, last_event, spread, opened, hushed)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                 ?18, ?19)",
         )?
         .execute(params![
             incident.uid.as_bytes(),
@@ -133,6 +138,8 @@ fn insert_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             incident.first_event.0,
             incident.last_event.0,
             spread_json(incident),
+            nanos(incident.opened),
+            incident.hushed,
         ])?;
     Ok(connection.last_insert_rowid())
 }
@@ -144,7 +151,8 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             "UPDATE incidents SET severity = ?2, count = ?3, last_received = ?4, first_time = ?5,
                  last_time = ?6, last_event = ?7, spread = ?8,
                  state = CASE WHEN ?9 THEN 'open' ELSE state END,
-                 handled_by = CASE WHEN ?9 THEN NULL ELSE handled_by END
+                 handled_by = CASE WHEN ?9 THEN NULL ELSE handled_by END,
+                 escalated = CASE WHEN ?9 THEN 0 ELSE escalated END, opened = ?10, hushed = ?11
              WHERE id = ?1",
         )?
         .execute(params![
@@ -157,6 +165,8 @@ fn update_incident(connection: &Connection, step: &IncidentStep) -> rusqlite::Re
             incident.last_event.0,
             spread_json(incident),
             step.reopened,
+            nanos(incident.opened),
+            incident.hushed,
         ])?;
     Ok(())
 }
@@ -244,7 +254,7 @@ fn insert_fold(
     connection: &Connection,
     batch: EventId,
     incident: Option<i64>,
-    silence: Option<SilenceId>,
+    silence: Option<i64>,
     events: &[EventId],
 ) -> rusqlite::Result<i64> {
     let ranges: Vec<[i64; 2]> = ranges(events)
@@ -261,7 +271,7 @@ fn insert_fold(
             incident,
             count(events.len()),
             ranges,
-            silence.map(|silence| silence.0)
+            silence
         ])?;
     Ok(connection.last_insert_rowid())
 }

@@ -47,6 +47,9 @@ fn incident(id: Option<i64>, count: u64, last: i64) -> Incident {
         last_event: EventId(last),
         spread: Spread::default(),
         handled: None,
+        opened: at(0),
+        hushed: false,
+        escalated: 0,
     }
 }
 
@@ -67,6 +70,7 @@ async fn step(store: &Store, id: Option<i64>, now: i64) -> Step {
             reopened: false,
             events: events.iter().map(|event| event.id).collect(),
             hidden: Vec::new(),
+            despite: Vec::new(),
             destinations: vec![DestinationStep {
                 destination: "soc".to_owned(),
                 first_due: at(now),

@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
+use super::hush;
 use super::row::{self, nanos, rank, time};
 use crate::event::Priority;
+use crate::route::HiddenBy;
 use crate::store::{Live, StoreError, TimerStep};
 
 impl Sqlite {
@@ -23,8 +25,8 @@ impl Sqlite {
                     .query_map([], |row| {
                         Ok(Live {
                             incident: row::incident(row)?,
-                            said: row.get::<_, Option<i64>>(20)?.map(time),
-                            waiting: row.get(21)?,
+                            said: row.get::<_, Option<i64>>(23)?.map(time),
+                            waiting: row.get(24)?,
                         })
                     })?
                     .collect()
@@ -64,8 +66,42 @@ fn write(connection: &Connection, step: &TimerStep, now: Timestamp) -> rusqlite:
     if changed == 0 {
         return Ok(());
     }
+    if step.muted {
+        hush::hide(connection, step.incident.0, HiddenBy::TimeInterval, 0)?;
+    }
+    if let Some((escalated, destinations)) = &step.escalate {
+        escalate(connection, step, *escalated, destinations, now)?;
+    }
     for destination in &step.destinations {
         say_again(connection, step.incident.0, destination, step.severity, now)?;
+    }
+    Ok(())
+}
+
+fn escalate(
+    connection: &Connection,
+    step: &TimerStep,
+    escalated: u32,
+    destinations: &[String],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE incidents SET escalated = ?2 WHERE id = ?1")?
+        .execute(params![step.incident.0, escalated])?;
+    for destination in destinations {
+        connection
+            .prepare_cached(
+                "INSERT INTO deliveries
+                     (incident, destination, state, events, severity, created, due, spacing)
+                 VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL)
+                 ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
+            )?
+            .execute(params![
+                step.incident.0,
+                destination,
+                rank(step.severity),
+                nanos(now)
+            ])?;
     }
     Ok(())
 }

@@ -1,8 +1,20 @@
 use super::*;
 use crate::event::Priority;
 use crate::route::condition::Condition;
-use crate::route::{Silence, SilenceId};
+use crate::route::{Known, Novelty, Silence, SilenceId};
 use crate::store::{Account, Period};
+
+/// The rules of these tests, as if they had fired before.
+fn known() -> Known {
+    let mut known = Known::default();
+    let rules = ["a", "b", "c"].map(|rule| Novelty::Rule(rule.to_owned()));
+    for rule in rules {
+        known.learn(rule);
+    }
+    known.learn(Novelty::Workload("node-7".to_owned()));
+    known.learn(Novelty::Severity(Priority::Emergency));
+    known
+}
 
 impl Bench {
     async fn silence(&self, when: &str, above_ceiling: bool) -> SilenceId {
@@ -17,6 +29,7 @@ impl Bench {
             above_ceiling,
             hidden: 0,
             ended: false,
+            known: known(),
         };
         self.store.add_silence(silence).await.unwrap()
     }
@@ -110,5 +123,26 @@ async fn a_critical_alert_breaks_through_unless_the_silence_was_made_for_it() {
     bench.clock.advance(Duration::from_mins(30));
     bench.pipeline.tick().await.unwrap();
     assert_eq!(bench.sent(3).await[2].0, "c");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_new_rule_under_a_silence_is_said_once_with_the_reason() {
+    let mut bench = Bench::start(ONE, []);
+    bench.silence("rule exists", false).await;
+    bench.event("new").await;
+    assert_eq!(bench.sent(1).await, [said("new", NoticeKind::Open, 1)]);
+    let incident = bench.store.incidents(1).await.unwrap().remove(0);
+    let (_, despite) = bench.store.hidden(incident.id.unwrap()).await.unwrap();
+    assert_eq!(
+        (despite[0].what.as_str(), despite[0].value.raw()),
+        ("rule", "new")
+    );
+    for rule in ["new", "a", "new"] {
+        bench.event(rule).await;
+    }
+    let (hidden, _) = bench.store.hidden(incident.id.unwrap()).await.unwrap();
+    assert_eq!((hidden[0].fate.as_str(), hidden[0].events), ("silenced", 2));
+    assert_eq!(bench.store.next_due("peer").await.unwrap(), None);
     bench.end().await;
 }

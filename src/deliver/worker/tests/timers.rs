@@ -120,3 +120,32 @@ async fn an_acknowledged_incident_says_who_has_it_and_reminds_nobody() {
     assert_eq!(bench.said(5).await[4], (NoticeKind::Open, 1));
     bench.end().await;
 }
+
+#[tokio::test]
+async fn an_incident_that_nobody_acknowledges_is_told_to_more_destinations() {
+    use NoticeKind::{Open, Update};
+    let route = "{ to: [absent], group_by: [rule], group_interval: 10s, quiet_after: 2h, \
+        repeat_interval: 0s, escalate: [{ after: 15m, to: [peer] }] }";
+    let mut bench = Bench::routed(route, ONE, []);
+    bench.event("a").await;
+    bench.event("b").await;
+    let taken = bench.store.incidents(1).await.unwrap()[0].uid;
+    let (by, now) = ("kim".to_owned(), bench.clock.now());
+    let state = IncidentState::Acknowledged;
+    assert!(bench.store.handle(taken, state, by, now).await.unwrap());
+    bench.pass(14).await;
+    assert!(bench.asked().is_empty());
+    bench.pass(1).await;
+    assert_eq!(bench.said(1).await, [(Open, 1)]);
+    assert_eq!(bench.asked()[0].rule, "a", "`b` is acknowledged");
+    bench.pass(30).await;
+    bench.event("a").await;
+    assert_eq!(bench.said(2).await[1], (Update, 2));
+    let audit = bench
+        .store
+        .audit(crate::store::Period::default())
+        .await
+        .unwrap();
+    assert!(audit.balanced, "{:?}", audit.problems);
+    bench.end().await;
+}
