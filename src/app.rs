@@ -98,6 +98,7 @@ impl App {
             readiness: readiness.clone(),
         };
         let setup = watch::Sender::new(resolved.setup);
+        let rules = watch::Sender::new(resolved.rules);
         let admin = Admin {
             store: store.clone(),
             clock: clock.clone(),
@@ -109,6 +110,7 @@ impl App {
                 public_host: config.public_host(),
             },
             setup: setup.subscribe(),
+            rules: rules.subscribe(),
         };
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address)
@@ -118,7 +120,7 @@ impl App {
         let tls = resolved.tls.map(watch::Sender::new);
         Ok(Self {
             retention: config.store.retention.0,
-            rules: watch::Sender::new(resolved.rules),
+            rules,
             setup,
             ingest: Listener {
                 socket: bind(config.listen).await?,

@@ -3,6 +3,7 @@
 //! An event is acknowledged only after the store has it on disk. Connections are served by our own
 //! loop, because `axum::serve` has no time-outs and no limits.
 
+mod act;
 mod admin;
 mod auth;
 mod body;

@@ -5,6 +5,7 @@
 
 mod activity;
 mod hush;
+mod preview;
 mod sensors;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use crate::route::{Inhibitions, Lane, Route, Tree};
 use crate::store::{DestinationStep, InboxEvent, IncidentStep, Step, Store, StoreError};
 use hush::Hush;
 
+pub use preview::{PREVIEWED, Preview, preview};
 pub use sensors::SensorsConfig;
 
 /// Events taken together at most.

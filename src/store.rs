@@ -215,6 +215,20 @@ impl Store {
         self.0.commit_step(step).await
     }
 
+    /// Up to `limit` events that were taken over before `id`, the newest first.
+    pub async fn events_before(
+        &self,
+        id: EventId,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.0.events_before(id, limit).await
+    }
+
+    /// The incident with this public name.
+    pub async fn incident(&self, uid: Uuid) -> Result<Option<Incident>, StoreError> {
+        self.0.incident(uid).await
+    }
+
     /// The incidents that are open or acknowledged.
     pub async fn live_incidents(&self) -> Result<Vec<Live>, StoreError> {
         self.0.live_incidents().await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::event::EventId;
+use crate::event::{EventId, herald_event};
 use crate::metrics::Metrics;
 use crate::store::{Account, Audit, Period, Store, StoreError};
 
@@ -18,6 +18,9 @@ pub(super) async fn watch(store: Store, clock: Clock, metrics: Metrics) {
         match audit(&store, audited).await {
             Ok(found) => {
                 tell(&found, &metrics);
+                if let Some(problem) = found.problems.first() {
+                    alert(&store, &clock, &found, problem).await;
+                }
                 audited = audited.max(found.last);
             }
             Err(error) => tracing::warn!(%error, "cannot audit"),
@@ -38,6 +41,26 @@ async fn audit(store: &Store, audited: EventId) -> Result<Audit, StoreError> {
         ..Period::default()
     };
     store.audit(period).await
+}
+
+/// A mismatch is an alert like any other, on the route for health.
+async fn alert(store: &Store, clock: &Clock, found: &Audit, problem: &str) {
+    let count = found.problem_count;
+    let output =
+        format!("The account of events does not balance: {problem} (problem 1 of {count})");
+    let fields = serde_json::json!({ "herald.problem": problem, "herald.problems": count });
+    let now = clock.now();
+    let event = herald_event(
+        "account does not balance",
+        "Critical",
+        "",
+        &output,
+        &fields,
+        now,
+    );
+    if let Err(error) = store.append(now, vec![event]).await {
+        tracing::error!(%error, "cannot alert that the account does not balance");
+    }
 }
 
 fn tell(found: &Audit, metrics: &Metrics) {
@@ -72,7 +95,8 @@ mod tests {
         store.commit_step(step).await.unwrap();
         let metrics = Metrics::default();
         let watch = tokio::spawn(watch(store.clone(), clock, metrics.clone()));
-        while metrics.audited.get() == 0 {
+        let mut latest = store.latest();
+        while metrics.audited.get() == 0 || *latest.borrow_and_update() < EventId(3) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         watch.abort();
@@ -81,6 +105,9 @@ mod tests {
             (metrics.audited.get(), metrics.audit_problems.get()),
             (2, 2)
         );
+        let queued = store.inbox_after(EventId(2), 10).await.unwrap();
+        let alert = String::from_utf8(queued[0].body.clone()).unwrap();
+        assert!(alert.contains("event 2 has no fate"), "{alert}");
         let found = store.audit(Period::default()).await.unwrap();
         assert!(!found.balanced);
         assert_eq!(found.problems[0], "event 2 has no fate");

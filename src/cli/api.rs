@@ -37,7 +37,10 @@ async fn request(
 }
 
 pub(super) async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
-    let answer = request(file, reqwest::Method::GET, path, None).await?;
+    read(request(file, reqwest::Method::GET, path, None).await?).await
+}
+
+async fn read(answer: reqwest::Response) -> Result<Value> {
     let status = answer.status();
     let body: Value = answer.json().await?;
     if !status.is_success() {
@@ -47,6 +50,11 @@ pub(super) async fn get(file: &ConfigFile, path: &str) -> Result<Value> {
         );
     }
     Ok(body)
+}
+
+/// Posts a question; the answer.
+pub(super) async fn ask(file: &ConfigFile, path: &str, body: Value) -> Result<Value> {
+    read(request(file, reqwest::Method::POST, path, Some(body)).await?).await
 }
 
 pub(super) async fn post(file: &ConfigFile, path: &str, body: Option<Value>) -> Result<()> {

@@ -1,11 +1,15 @@
 //! `silence`: add, list, expire.
 
+use std::fmt::Write;
+use std::io::{BufRead, IsTerminal};
+
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::api::{get, post, table};
+use super::api::{ask, get, post, table};
 use super::{ConfigFile, environment, print};
+use crate::markup::visible::one_line;
 use crate::units::Span;
 
 /// Hide alerts for a time.
@@ -54,6 +58,12 @@ struct Add {
     /// Hide also what is at or above `silence_ceiling`
     #[arg(long)]
     above_ceiling: bool,
+    /// Only say what it would have hidden in the last seven days
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask, on a terminal, whether to make it
+    #[arg(long, short)]
+    yes: bool,
 }
 
 impl Silence {
@@ -74,6 +84,12 @@ impl Silence {
 
 impl Add {
     async fn run(self) -> Result<()> {
+        let would = json!({ "when": self.when, "above_ceiling": self.above_ceiling });
+        let found = ask(&self.file, "silences/preview", would).await?;
+        print(&preview(&found)?)?;
+        if self.dry_run || !(self.yes || confirmed()?) {
+            return print("nothing was made\n");
+        }
         let by = self.by.or_else(|| environment("USER"));
         let silence = json!({
             "when": self.when,
@@ -84,4 +100,44 @@ impl Add {
         });
         post(&self.file, "silences", Some(silence)).await
     }
+}
+
+/// What a silence would have hidden, in words.
+fn preview(found: &Value) -> Result<String> {
+    let number = |name: &str| found[name].as_u64().unwrap_or(0);
+    let mut text = match found["since"].as_str() {
+        None => "no event is stored, so nothing tells what it will hide\n".to_owned(),
+        Some(since) => format!(
+            "since {since} it would have hidden {} of {} alerts\n",
+            number("hidden"),
+            number("examined")
+        ),
+    };
+    if number("above_ceiling") > 0 {
+        writeln!(
+            text,
+            "{} more are at or above the ceiling: they are said all the same",
+            number("above_ceiling")
+        )?;
+    }
+    for row in ["rules", "workloads"] {
+        for named in found[row].as_array().into_iter().flatten() {
+            let name = one_line(named[0].as_str().unwrap_or_default());
+            let count = named[1].as_u64().unwrap_or(0);
+            writeln!(text, "{count:>8}  {name}")?;
+        }
+    }
+    Ok(text)
+}
+
+/// Whether a person at a terminal agrees; scripts are not asked.
+fn confirmed() -> Result<bool> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Ok(true);
+    }
+    print("make it? [y/N] ")?;
+    let mut answer = String::new();
+    input.lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

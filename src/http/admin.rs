@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Guard;
+use super::act;
 use super::guard;
 use super::health::{self, Readiness};
 use super::silences;
@@ -25,6 +26,7 @@ use crate::deliver::Setup;
 use crate::event::EventId;
 use crate::incident;
 use crate::metrics::Metrics;
+use crate::pipeline::Rules;
 use crate::store::{DeliveryId, DeliveryState, Period, Store, StoreError};
 
 /// Rows listed when the request does not say how many.
@@ -52,8 +54,10 @@ pub struct Admin {
     pub readiness: Readiness,
     /// Who may use the API.
     pub guard: Guard,
-    /// What hides secrets in what is shown.
+    /// What hides secrets in what is shown, and checks links.
     pub setup: watch::Receiver<Arc<Setup>>,
+    /// What silences are held against.
+    pub rules: watch::Receiver<Arc<Rules>>,
 }
 
 /// The routes of the admin listener.
@@ -67,6 +71,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/incidents/{uid}/close", post(close))
         .route("/api/v1/fates", get(fates))
         .route("/api/v1/audit", get(audit))
+        .route("/api/v1/sensors", get(sensors))
         .route("/api/v1/events/{id}", get(event))
         .route("/api/v1/deliveries", get(deliveries))
         .route("/api/v1/deliveries/{id}/retry", post(retry))
@@ -81,13 +86,14 @@ pub fn router(admin: Admin) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .merge(act::routes())
         .merge(api)
         .with_state(admin)
 }
 
 async fn index() -> &'static str {
     "falco-herald\n\n/metrics\n/healthz\n/readyz\n/api/v1/incidents\n/api/v1/deliveries\n\
-     /api/v1/fates\n/api/v1/audit\n/api/v1/silences\n/api/v1/quarantine\n"
+     /api/v1/fates\n/api/v1/audit\n/api/v1/silences\n/api/v1/sensors\n/api/v1/quarantine\n"
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -271,6 +277,22 @@ async fn audit(
         ..Period::default()
     };
     Ok(Json(admin.store.audit(period).await?).into_response())
+}
+
+async fn sensors(State(admin): State<Admin>) -> Result<Response, Unavailable> {
+    let sensors = admin.store.sensors().await?;
+    let sensors: Vec<_> = sensors
+        .into_iter()
+        .map(|sensor| {
+            json!({
+                "hostname": sensor.hostname,
+                "last": sensor.last.to_string(),
+                "every_seconds": sensor.every.map(|every| every.as_secs()),
+                "silent": sensor.silent,
+            })
+        })
+        .collect();
+    Ok(Json(sensors).into_response())
 }
 
 async fn deliveries(

@@ -81,6 +81,15 @@ impl Condition {
         parse::parse(text).map(Self)
     }
 
+    /// The condition that each of these fields has its value. None without fields, or when a field or
+    /// a value cannot stand in a condition.
+    pub fn all_equal<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Self> {
+        let terms: Vec<_> = fields
+            .map(|(field, value)| format!("{field} = {}", scan::Quoted(value)))
+            .collect();
+        Self::parse(&terms.join(" and ")).ok()
+    }
+
     /// Whether the condition holds for the record.
     pub fn eval(&self, record: &dyn Record) -> bool {
         self.0.eval(record)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{Store, StoreError};
 
@@ -29,7 +28,7 @@ pub struct Beat {
 }
 
 /// A sensor as it is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sensor {
     /// The host.
     pub hostname: String,

@@ -12,6 +12,7 @@ mod canary;
 mod crash;
 mod hostile;
 mod layers;
+mod links;
 mod mail;
 mod operate;
 mod peers;

@@ -299,7 +299,8 @@ fn leaf() -> impl Strategy<Value = String> {
         (field.clone(), word()).prop_map(|(field, value)| {
             format!("{field} regex {}", quoted(&regex::escape(&value)))
         }),
-        (field.clone(), "[a-z*?/.]{1,8}").prop_map(|(field, glob)| format!("{field} glob {glob}")),
+        (field.clone(), "[a-z*?/.]{1,8}")
+            .prop_map(|(field, glob)| format!("{field} glob {}", quoted(&glob))),
         (relation, level).prop_map(|(op, level)| format!("severity {op} {level}")),
         field.prop_map(|field| format!("{field} exists")),
     ]

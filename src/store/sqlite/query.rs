@@ -103,6 +103,41 @@ impl Sqlite {
             .await
     }
 
+    pub(in crate::store) async fn events_before(
+        &self,
+        id: EventId,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.state_readers
+            .read("read events", move |connection| {
+                connection
+                    .prepare_cached(
+                        "SELECT id, received, body FROM events WHERE id < ?1
+                         ORDER BY id DESC LIMIT ?2",
+                    )?
+                    .query_map(params![id.0, limit], row::stored_event)?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn incident(
+        &self,
+        uid: Uuid,
+    ) -> Result<Option<Incident>, StoreError> {
+        self.state_readers
+            .read("read an incident", move |connection| {
+                connection
+                    .prepare_cached(&format!(
+                        "SELECT {} FROM incidents AS i WHERE i.uid = ?1",
+                        row::INCIDENT
+                    ))?
+                    .query_row([uid.as_bytes()], row::incident)
+                    .optional()
+            })
+            .await
+    }
+
     pub(in crate::store) async fn incidents_by_key(
         &self,
         keys: Vec<GroupKey>,
