@@ -6,6 +6,7 @@
 mod activity;
 mod hush;
 mod preview;
+mod sample;
 mod sensors;
 #[cfg(test)]
 mod tests;
@@ -238,16 +239,19 @@ impl Pipeline {
             .map(|incident| (incident.key, incident))
             .collect();
         let now = self.clock.now();
-        let incidents: Vec<_> = groups
-            .iter()
-            .filter_map(|group| {
-                let folded = incident::fold(live.remove(&group.key), group, Uuid::now_v7())?;
-                Some(say(folded, group.route, now))
-            })
-            .collect();
+        let mut counts = Vec::with_capacity(groups.len());
+        let mut incidents = Vec::with_capacity(groups.len());
+        for group in &groups {
+            let live = live.remove(&group.key);
+            if let Some(folded) = incident::fold(live, group, Uuid::now_v7()) {
+                counts.push((group, folded.incident.count));
+                incidents.push(say(folded, group.route, now));
+            }
+        }
         self.count(&alerts, undecodable.len());
         let step = Step {
             cursor: Some(last),
+            spared: sample::spared(&counts),
             events,
             incidents,
             unrouted,

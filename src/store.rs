@@ -31,7 +31,7 @@ pub use hush::{Despite, Hidden, SilenceName};
 pub use ledger::{Account, Audit, Period};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
-    Leased, Live, Outcome, Quarantined, Refused, Step, StoredEvent, TimerStep,
+    Leased, Live, Outcome, Quarantined, Refused, Sample, Step, StoredEvent, TimerStep,
 };
 pub use sensors::{Beat, Sensor, SensorSeen};
 pub use way::{Stop, Tried, Way, Ways};
@@ -215,12 +215,8 @@ impl Store {
         self.0.commit_step(step).await
     }
 
-    /// Up to `limit` events that were taken over before `id`, the newest first.
-    pub async fn events_before(
-        &self,
-        id: EventId,
-        limit: u32,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
+    /// Up to `limit` events that were taken over before `id` and kept, the newest first.
+    pub async fn events_before(&self, id: EventId, limit: u32) -> Result<Vec<Sample>, StoreError> {
         self.0.events_before(id, limit).await
     }
 

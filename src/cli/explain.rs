@@ -55,7 +55,7 @@ impl Explain {
                 }
                 print(&format!("received     {received}\n"))?;
             }
-            _ => print("event        not kept any more\n")?,
+            _ => print("event        not kept as posted; samples of its incident stand for it\n")?,
         }
         let ways: Vec<Way> = serde_json::from_value(found["ways"].clone())?;
         print(&follow(&ways)?)

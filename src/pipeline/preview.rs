@@ -1,6 +1,6 @@
 //! What a silence would have hidden: said before it is made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::event::{EventId, Priority};
 use crate::incident::kind_of_workload;
 use crate::route::condition::Condition;
 use crate::route::{Known, Novelty};
-use crate::store::{Store, StoreError};
+use crate::store::{Sample, Store, StoreError};
 
 /// How far back is looked.
 pub const PREVIEWED: Duration = Duration::from_hours(7 * 24);
 
-/// Events looked at, at most: the newest.
-const EXAMINED: u64 = 200_000;
+/// Events looked at, at most: the newest. Of a storm only samples are kept, which stand for the rest.
+const READ: usize = 200_000;
 
 /// Events read together.
 const PAGE: u32 = 1_000;
@@ -67,34 +67,29 @@ pub async fn preview(
     let from = now.saturating_sub(PREVIEWED).unwrap_or(now);
     let mut tally = Tally::default();
     let mut before = EventId(i64::MAX);
-    while tally.preview.examined < EXAMINED {
-        let mut events = store.events_before(before, PAGE).await?;
-        let Some(oldest) = events.last().map(|event| event.id) else {
+    let mut read = 0;
+    while read < READ {
+        let mut samples = store.events_before(before, PAGE).await?;
+        let Some(oldest) = samples.last().map(|sample| sample.event.id) else {
             break;
         };
         before = oldest;
-        let read = events.len();
-        events.retain(|event| event.received >= from);
+        read += samples.len();
+        let all = samples.len();
+        samples.retain(|sample| sample.event.received >= from);
+        if let Some(oldest) = samples.last() {
+            tally.preview.since = Some(oldest.event.received);
+        }
+        let is_last = samples.len() < all;
         let of_page = (Arc::clone(rules), when.clone());
         // A page takes long enough to keep others waiting.
         let counted = tokio::task::spawn_blocking(move || {
             let (rules, when) = of_page;
-            let (alerts, _) = classify_all(&rules.classifier, &events);
-            for alert in alerts.iter().filter(|alert| when.eval(*alert)) {
-                tally.count(
-                    alert,
-                    above_ceiling || alert.severity < rules.silence_ceiling,
-                );
-            }
-            (tally, events)
+            tally.page(samples, &rules, &when, above_ceiling);
+            tally
         });
-        let events;
-        (tally, events) = counted.await.map_err(|_| StoreError::Closed)?;
-        tally.preview.examined += events.len() as u64;
-        if let Some(oldest) = events.last() {
-            tally.preview.since = Some(oldest.received);
-        }
-        if events.len() < read {
+        tally = counted.await.map_err(|_| StoreError::Closed)?;
+        if is_last {
             break;
         }
     }
@@ -102,21 +97,37 @@ pub async fn preview(
 }
 
 impl Tally {
-    fn count(&mut self, alert: &Alert, hides: bool) {
-        if alert.nature == Nature::Test {
-            return;
+    fn page(&mut self, samples: Vec<Sample>, rules: &Rules, when: &Condition, wide: bool) {
+        let weights: HashMap<EventId, u64> = samples
+            .iter()
+            .map(|sample| (sample.event.id, sample.stands_for))
+            .collect();
+        let events: Vec<_> = samples.into_iter().map(|sample| sample.event).collect();
+        self.preview.examined += weights.values().sum::<u64>();
+        let (alerts, _) = classify_all(&rules.classifier, &events);
+        let real = |alert: &&Alert| alert.nature != Nature::Test && when.eval(*alert);
+        for alert in alerts.iter().filter(real) {
+            let weight = weights.get(&alert.id).copied().unwrap_or(1);
+            self.count(
+                alert,
+                weight,
+                wide || alert.severity < rules.silence_ceiling,
+            );
         }
+    }
+
+    fn count(&mut self, alert: &Alert, weight: u64, hides: bool) {
         let preview = &mut self.preview;
         if !hides {
-            preview.above_ceiling += 1;
+            preview.above_ceiling += weight;
             return;
         }
-        preview.hidden += 1;
+        preview.hidden += weight;
         preview.severity = preview.severity.max(Some(alert.severity));
         let rule = alert.event.rule.raw();
-        *self.rules.entry(rule.to_owned()).or_default() += 1;
+        *self.rules.entry(rule.to_owned()).or_default() += weight;
         if let Some(workload) = kind_of_workload(&alert.event) {
-            *self.workloads.entry(workload).or_default() += 1;
+            *self.workloads.entry(workload).or_default() += weight;
         }
     }
 
@@ -151,7 +162,7 @@ fn most(counts: BTreeMap<String, u64>) -> Vec<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Clock;
+    use crate::clock::{Clock, later};
     use crate::store::Step;
 
     #[tokio::test]
@@ -167,13 +178,6 @@ mod tests {
             event.to_string().into_bytes()
         };
         let now = clock.now();
-        let old = now
-            .saturating_sub(Duration::from_hours(7 * 24 + 1))
-            .unwrap();
-        store
-            .append(old, vec![body("a", "Notice"); 3])
-            .await
-            .unwrap();
         let mut bodies = vec![body("a", "Notice"); 1_200];
         bodies.extend([
             body("a", "Error"),
@@ -183,14 +187,21 @@ mod tests {
         store.append(now, bodies).await.unwrap();
         let events = store.inbox_after(EventId(0), 2_000).await.unwrap();
         let last = events.last().unwrap().id;
+        // The second to the 1,000th are not kept; the first stands for them.
+        let first = events[0].id;
+        let spared = events[1..1_000].iter().map(|event| (event.id, first));
         let step = Step {
             cursor: Some(last),
+            spared: spared.collect(),
             events,
             ..Step::default()
         };
         store.commit_step(step).await.unwrap();
         let rules = Arc::new(Rules::of("{ to: [soc] }", "{}", "[]"));
         let when = Condition::parse("rule = a").unwrap();
+        let in_a_week = later(now, Duration::from_hours(7 * 24 + 1));
+        let none = preview(&store, &rules, &when, false, in_a_week).await;
+        assert_eq!(none.unwrap(), Preview::default());
         let found = preview(&store, &rules, &when, false, now).await.unwrap();
         assert_eq!(
             (found.examined, found.hidden, found.above_ceiling),

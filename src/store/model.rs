@@ -1,5 +1,6 @@
 //! The values that go into and come out of the store.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,6 +49,15 @@ pub struct InboxEvent {
 /// An event that the second step has taken over.
 pub type StoredEvent = InboxEvent;
 
+/// An event that was kept as posted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The event.
+    pub event: StoredEvent,
+    /// How many events it stands for: itself, and others of its incidents that came with it.
+    pub stands_for: u64,
+}
+
 /// One batch of the second step.
 #[derive(Clone, Debug, Default)]
 pub struct Step {
@@ -55,6 +65,8 @@ pub struct Step {
     pub cursor: Option<EventId>,
     /// The events, in order.
     pub events: Vec<StoredEvent>,
+    /// Events that are not kept as posted, each with the one of the batch that stands for it.
+    pub spared: BTreeMap<EventId, EventId>,
     /// The incidents that changed.
     pub incidents: Vec<IncidentStep>,
     /// Events that reach no destination.

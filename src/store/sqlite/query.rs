@@ -11,7 +11,8 @@ use super::row::{self, nanos, severity, time};
 use crate::event::EventId;
 use crate::incident::{GroupKey, Incident};
 use crate::store::{
-    Delivery, DeliveryId, DeliveryState, InboxEvent, Quarantined, Refused, StoreError, StoredEvent,
+    Delivery, DeliveryId, DeliveryState, InboxEvent, Quarantined, Refused, Sample, StoreError,
+    StoredEvent,
 };
 
 /// What Falco calls its report of lost system calls.
@@ -107,15 +108,20 @@ impl Sqlite {
         &self,
         id: EventId,
         limit: u32,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
+    ) -> Result<Vec<Sample>, StoreError> {
         self.state_readers
             .read("read events", move |connection| {
                 connection
                     .prepare_cached(
-                        "SELECT id, received, body FROM events WHERE id < ?1
+                        "SELECT id, received, body, stands_for FROM events WHERE id < ?1
                          ORDER BY id DESC LIMIT ?2",
                     )?
-                    .query_map(params![id.0, limit], row::stored_event)?
+                    .query_map(params![id.0, limit], |row| {
+                        Ok(Sample {
+                            event: row::stored_event(row)?,
+                            stands_for: row.get::<_, i64>(3)?.unsigned_abs(),
+                        })
+                    })?
                     .collect()
             })
             .await

@@ -1,5 +1,6 @@
 //! The second step's transaction: events, incidents, fates, deliveries and the cursor together.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,7 +9,7 @@ use super::Sqlite;
 use super::row::{labels_json, nanos, nature_name, rank, spread_json};
 use super::{activity, hush, sensors};
 use crate::event::EventId;
-use crate::store::{DestinationStep, IncidentStep, Step, StoreError};
+use crate::store::{DestinationStep, IncidentStep, Step, StoreError, StoredEvent};
 
 impl Sqlite {
     pub(in crate::store) async fn commit_step(&self, step: Step) -> Result<(), StoreError> {
@@ -31,10 +32,22 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
         return Ok(());
     };
     {
-        let mut insert = connection
-            .prepare_cached("INSERT INTO events (id, received, body) VALUES (?1, ?2, ?3)")?;
-        for event in &step.events {
-            insert.execute(params![event.id.0, nanos(event.received), event.body])?;
+        let mut stands_for: HashMap<EventId, i64> = HashMap::new();
+        for by in step.spared.values() {
+            *stands_for.entry(*by).or_default() += 1;
+        }
+        let mut insert = connection.prepare_cached(
+            "INSERT INTO events (id, received, body, stands_for) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        let kept = |event: &&StoredEvent| !step.spared.contains_key(&event.id);
+        for event in step.events.iter().filter(kept) {
+            let others = stands_for.get(&event.id).copied().unwrap_or(0);
+            insert.execute(params![
+                event.id.0,
+                nanos(event.received),
+                event.body,
+                1 + others
+            ])?;
         }
     }
     for incident in &step.incidents {

@@ -5,6 +5,9 @@ UPDATE incidents SET opened = first_received;
 ALTER TABLE incidents ADD COLUMN hushed INTEGER NOT NULL DEFAULT 0 CHECK (hushed IN (0, 1));
 ALTER TABLE incidents ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0;
 
+-- How many events an event stands for: of a storm, not all are kept as posted.
+ALTER TABLE events ADD COLUMN stands_for INTEGER NOT NULL DEFAULT 1;
+
 -- How many events of an incident were not said when they came, and why.
 CREATE TABLE hidden (
     incident INTEGER NOT NULL REFERENCES incidents (id),
