@@ -4,12 +4,16 @@
 //! sample. Outside the store, delivery is at-least-once, made harmless by a key that stays the same
 //! over retries.
 
+mod alertmanager;
 mod client;
 mod console;
 mod dispatcher;
 mod email;
 mod guard;
 mod kinds;
+mod opsgenie;
+mod pagerduty;
+mod paging;
 mod slack;
 #[cfg(test)]
 mod testing;
@@ -47,6 +51,8 @@ pub struct Notice {
     pub report: Report,
     /// The latest event, byte for byte as posted.
     pub event: Vec<u8>,
+    /// The page of the incident, signed; none when the site has no `public_url`.
+    pub link: Option<String>,
     /// What the destination returned for an earlier notice of this incident (see [`Receipt`]).
     pub remote: Option<String>,
 }

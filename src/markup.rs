@@ -13,6 +13,7 @@ pub mod document;
 pub mod escape;
 pub mod format;
 pub mod html;
+pub mod inert;
 pub mod jira;
 #[cfg(test)]
 mod judges;

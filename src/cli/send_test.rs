@@ -65,6 +65,8 @@ impl SendTest {
             )?,
             incident,
             event,
+            // The incident of a test is not stored, so there is nothing to see.
+            link: None,
             remote: None,
         };
         match configured.destination.send(&notice).await {

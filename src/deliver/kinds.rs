@@ -6,8 +6,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::alertmanager::AlertmanagerConfig;
 use super::console::ConsoleConfig;
 use super::email::EmailConfig;
+use super::opsgenie::OpsgenieConfig;
+use super::pagerduty::PagerdutyConfig;
 use super::slack::SlackConfig;
 use super::webhook::WebhookConfig;
 use super::{Configured, Destination, Pace};
@@ -28,6 +31,12 @@ pub struct DestinationConfig {
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
     pub webhook: Option<WebhookConfig>,
+    /// Alerts in PagerDuty, by its Events API.
+    pub pagerduty: Option<PagerdutyConfig>,
+    /// Alerts in Opsgenie or Jira Service Management.
+    pub opsgenie: Option<OpsgenieConfig>,
+    /// Alerts in Alertmanager.
+    pub alertmanager: Option<AlertmanagerConfig>,
     /// Retries and age limit.
     pub delivery: DeliveryConfig,
 }
@@ -119,6 +128,9 @@ kinds! {
     slack: "Slack, by bot token or incoming webhook",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
+    pagerduty: "PagerDuty, by its Events API v2",
+    opsgenie: "Opsgenie or Jira Service Management",
+    alertmanager: "Alertmanager, by its API v2",
 }
 
 fn names() -> String {

@@ -81,6 +81,7 @@ pub(super) fn titled(kind: NoticeKind, title: &str) -> Notice {
         },
         event: br#"{"rule":"x","output_fields":{"evt.time":1772359200000000123,"r":1.10}}"#
             .to_vec(),
+        link: Some("https://herald.example.com/incidents/1".to_owned()),
         remote: None,
     }
 }

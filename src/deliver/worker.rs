@@ -300,6 +300,7 @@ impl Worker {
                 _ => NoticeKind::Open,
             },
             report: self.render(&subject),
+            link: link.clone(),
             incident: incident.clone(),
             event: masker.json(&leased.latest.body).into_owned(),
             remote: leased.remote.clone(),

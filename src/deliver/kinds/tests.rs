@@ -22,6 +22,9 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             0,
         ),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
+        ("pagerduty: { routing_key: k }", 2, 500),
+        ("opsgenie: { api_key: k }", 2, 500),
+        ("alertmanager: { url: 'http://am:9093' }", 4, 0),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
         let interval = Duration::from_millis(millis);
@@ -52,7 +55,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, email, webhook"
+                @"set exactly one of console, slack, email, webhook, pagerduty, opsgenie, alertmanager"
             );
         }
     }
@@ -66,6 +69,9 @@ fn an_unknown_key_is_refused_in_every_section() {
         "slack: { chanel: x }",
         "email: { host: localhost, port: 25, from: a@example.com, to: [], cc: [] }",
         "webhook: { uri: x }",
+        "pagerduty: { key: x }",
+        "opsgenie: { key: x }",
+        "alertmanager: { uri: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
         let result: Result<DestinationConfig, _> = serde_saphyr::from_str(yaml);

@@ -76,6 +76,13 @@ impl Peer {
     pub(in crate::deliver) async fn answering(
         answer: impl Fn(&Taken) -> String + Clone + Send + Sync + 'static,
     ) -> Self {
+        Self::replying(move |taken| (200, answer(taken))).await
+    }
+
+    /// A peer that answers the status and the body that `reply` makes of the request.
+    pub(in crate::deliver) async fn replying(
+        reply: impl Fn(&Taken) -> (u16, String) + Clone + Send + Sync + 'static,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -83,8 +90,8 @@ impl Peer {
         };
         let state = peer.clone();
         let router = Router::new().fallback(move |request: Request| {
-            let (state, answer) = (state.clone(), answer.clone());
-            async move { state.take(request, answer).await }
+            let (state, reply) = (state.clone(), reply.clone());
+            async move { state.take(request, reply).await }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
         peer
@@ -100,14 +107,18 @@ impl Peer {
         self.taken.lock().unwrap().clone()
     }
 
-    async fn take(self, request: Request, answer: impl Fn(&Taken) -> String) -> Response {
+    async fn take(self, request: Request, reply: impl Fn(&Taken) -> (u16, String)) -> Response {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         let taken = Taken { parts, body };
         self.taken.lock().unwrap().push(taken.clone());
         let planned = self.planned.lock().unwrap().pop_front();
         match planned {
-            None => Response::new(Body::from(answer(&taken))),
+            None => {
+                let (status, body) = reply(&taken);
+                let response = Response::builder().status(status);
+                response.body(Body::from(body)).unwrap()
+            }
             Some(Planned::Hang) => std::future::pending().await,
             Some(Planned::Endless) => {
                 let chunk = Bytes::from_static(&[b'x'; 4096]);
