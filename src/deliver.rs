@@ -9,6 +9,7 @@ mod client;
 mod console;
 mod dispatcher;
 mod email;
+mod github;
 mod guard;
 mod kinds;
 mod opsgenie;
@@ -17,6 +18,7 @@ mod paging;
 mod slack;
 #[cfg(test)]
 mod testing;
+mod ticket;
 mod webhook;
 mod worker;
 
@@ -55,6 +57,8 @@ pub struct Notice {
     pub link: Option<String>,
     /// What the destination returned for an earlier notice of this incident (see [`Receipt`]).
     pub remote: Option<String>,
+    /// What it returned for the latest earlier incident with the same group key.
+    pub previous: Option<String>,
 }
 
 /// The part of an incident's life that a notice speaks of.

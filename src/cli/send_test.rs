@@ -68,6 +68,7 @@ impl SendTest {
             // The incident of a test is not stored, so there is nothing to see.
             link: None,
             remote: None,
+            previous: None,
         };
         match configured.destination.send(&notice).await {
             Ok(receipt) => print(&format!("ok: {}\n", receipt.detail)),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::alertmanager::AlertmanagerConfig;
 use super::console::ConsoleConfig;
 use super::email::EmailConfig;
+use super::github::GithubConfig;
 use super::opsgenie::OpsgenieConfig;
 use super::pagerduty::PagerdutyConfig;
 use super::slack::SlackConfig;
@@ -37,6 +38,8 @@ pub struct DestinationConfig {
     pub opsgenie: Option<OpsgenieConfig>,
     /// Alerts in Alertmanager.
     pub alertmanager: Option<AlertmanagerConfig>,
+    /// Keeps one GitHub issue for each kind of trouble.
+    pub github: Option<GithubConfig>,
     /// Retries and age limit.
     pub delivery: DeliveryConfig,
 }
@@ -131,6 +134,7 @@ kinds! {
     pagerduty: "PagerDuty, by its Events API v2",
     opsgenie: "Opsgenie or Jira Service Management",
     alertmanager: "Alertmanager, by its API v2",
+    github: "GitHub Issues",
 }
 
 fn names() -> String {

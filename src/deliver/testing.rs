@@ -83,6 +83,7 @@ pub(super) fn titled(kind: NoticeKind, title: &str) -> Notice {
             .to_vec(),
         link: Some("https://herald.example.com/incidents/1".to_owned()),
         remote: None,
+        previous: None,
     }
 }
 

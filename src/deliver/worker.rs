@@ -304,6 +304,7 @@ impl Worker {
             incident: incident.clone(),
             event: masker.json(&leased.latest.body).into_owned(),
             remote: leased.remote.clone(),
+            previous: leased.previous.clone(),
         }
     }
 

@@ -255,6 +255,8 @@ pub struct Leased {
     pub latest: StoredEvent,
     /// What the destination returned when the incident was last said there.
     pub remote: Option<String>,
+    /// What it returned for the latest earlier incident with the same group key.
+    pub previous: Option<String>,
     /// Whether the incident was said there before.
     pub known: bool,
 }

@@ -25,6 +25,7 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
         ("pagerduty: { routing_key: k }", 2, 500),
         ("opsgenie: { api_key: k }", 2, 500),
         ("alertmanager: { url: 'http://am:9093' }", 4, 0),
+        ("github: { repository: acme/sec, token: t }", 1, 1000),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
         let interval = Duration::from_millis(millis);
@@ -55,7 +56,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, email, webhook, pagerduty, opsgenie, alertmanager"
+                @"set exactly one of console, slack, email, webhook, pagerduty, opsgenie, alertmanager, github"
             );
         }
     }
@@ -72,6 +73,7 @@ fn an_unknown_key_is_refused_in_every_section() {
         "pagerduty: { key: x }",
         "opsgenie: { key: x }",
         "alertmanager: { uri: x }",
+        "github: { repo: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
         let result: Result<DestinationConfig, _> = serde_saphyr::from_str(yaml);

@@ -176,7 +176,10 @@ fn set_aside(
 fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
     let mut leased = connection
         .prepare_cached(&format!(
-            "SELECT {}, d.created, d.attempts, m.remote, m.said
+            "SELECT {}, d.created, d.attempts, m.remote, m.said, (
+                 SELECT p.remote FROM incidents AS e JOIN messages AS p ON p.incident = e.id
+                 WHERE e.key = i.key AND e.id < i.id AND p.destination = d.destination
+                     AND p.remote IS NOT NULL ORDER BY e.id DESC LIMIT 1)
              FROM deliveries AS d JOIN incidents AS i ON i.id = d.incident
              LEFT JOIN messages AS m ON m.incident = d.incident AND m.destination = d.destination
              WHERE d.id = ?1",
@@ -195,6 +198,7 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
                 attempts: row.get(24)?,
                 remote: row.get(25)?,
                 known: row.get::<_, Option<i64>>(26)?.is_some(),
+                previous: row.get(27)?,
                 first: missing(incident.first_event),
                 latest: missing(incident.last_event),
                 incident,
