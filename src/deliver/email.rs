@@ -1,4 +1,4 @@
-//! Email: one thread an incident, text and HTML.
+//! Email: one thread an incident, text and HTML, with the report as Markdown and the event attached.
 //!
 //! The Message-ID of the first mail is derived from the incident, so that later mails find their
 //! thread even when everything else is lost, and a retry repeats the same mail.
@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
-use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::{Error, PoolConfig};
@@ -25,7 +25,7 @@ use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, Pace, Receipt, SendError, client};
 use crate::clock::Clock;
 use crate::secret::{Secret, SecretKeys};
-use transport::{Transport, Trouble};
+use transport::{Login, Transport, Trouble};
 
 /// Sends mail.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -40,11 +40,15 @@ pub struct EmailConfig {
     pub tls: EmailTls,
     /// The user, when the server wants one.
     pub username: Option<String>,
-    /// The password itself.
+    /// How the user logs in.
+    #[serde(default)]
+    pub auth: EmailAuth,
+    /// The password itself; for `xoauth2` the access token.
     pub password: Option<Secret>,
     /// The environment variable that holds the password.
     pub password_env: Option<String>,
-    /// The file that holds the password.
+    /// The file that holds the password. For `xoauth2` it is read before each mail: tokens are renewed
+    /// from outside.
     pub password_file: Option<PathBuf>,
     /// The sender's address.
     pub from: String,
@@ -54,6 +58,17 @@ pub struct EmailConfig {
     pub ca_file: Option<PathBuf>,
     /// The name to greet the server with; default: this machine's.
     pub helo: Option<String>,
+}
+
+/// How the user logs in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EmailAuth {
+    /// PLAIN, or LOGIN where the server offers nothing else.
+    #[default]
+    Password,
+    /// XOAUTH2, as Exchange Online and Gmail want it.
+    Xoauth2,
 }
 
 /// How the connection is secured. Never downgraded.
@@ -103,6 +118,7 @@ impl Email {
         if to.is_empty() {
             return Err(BuildError::Setting("email: `to` is empty".to_owned()));
         }
+        let mut login = None;
         let password = SecretKeys {
             key: "password",
             value: config.password.as_ref(),
@@ -128,8 +144,15 @@ impl Email {
                 return Err(BuildError::Setting(wrong.to_owned()));
             }
             (Some(username), Some(password)) => {
-                let password = password.expose().to_owned();
-                builder = builder.credentials(Credentials::new(username.clone(), password));
+                if config.auth == EmailAuth::Xoauth2 {
+                    builder = builder.authentication(vec![Mechanism::Xoauth2]);
+                }
+                let renewed = config.password_file.clone();
+                login = Some(Login {
+                    username: username.clone(),
+                    password,
+                    renewed: renewed.filter(|_| config.auth == EmailAuth::Xoauth2),
+                });
             }
             (None, None) => {}
             _ => {
@@ -138,7 +161,7 @@ impl Email {
             }
         }
         Ok(Self {
-            transport: Transport::new(builder, timeout),
+            transport: Transport::new(builder, login, timeout),
             from: address(&config.from, "from")?,
             to,
         })
@@ -227,6 +250,11 @@ impl Email {
                 let remote = Remote { again, ..known };
                 Err(judge(&trouble).with_remote(remote.stored()))
             }
+            Trouble::Smtp(error) if self.transport.is_renewed() && is_bad_login(error) => {
+                let why =
+                    "the mail server refused the access token; it is read again for the next try";
+                Err(SendError::retry(why, None))
+            }
             _ => Err(judge(&trouble)),
         }
     }
@@ -280,6 +308,10 @@ impl Email {
 fn is_of_recipient(error: &Error) -> bool {
     let code = error.status().map(u16::from);
     matches!(code, Some(450..=452 | 550..=554))
+}
+
+fn is_bad_login(error: &Error) -> bool {
+    error.status().map(u16::from) == Some(535)
 }
 
 /// Replies in the 4xx range pass, those in the 5xx range do not.

@@ -36,10 +36,13 @@ async fn mails_of_an_incident_make_a_thread_and_hold_no_forged_header() {
     );
     assert_eq!(second.header_raw("X-Falco-Count").map(str::trim), Some("2"));
     assert_eq!((first.text_body_count(), first.html_body_count()), (1, 1));
-    assert_eq!(
-        first.parts[0].content_type().unwrap().subtype(),
-        Some("alternative")
-    );
+    let kinds: Vec<_> = first
+        .parts
+        .iter()
+        .filter_map(|part| part.content_type()?.subtype())
+        .collect();
+    let wanted = ["mixed", "alternative", "plain", "html", "markdown", "json"];
+    assert_eq!(kinds, wanted);
     let html = first.body_html(0).unwrap();
     assert!(
         !html.contains("<script") && !html.contains("<b>x"),

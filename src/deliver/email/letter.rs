@@ -1,13 +1,21 @@
 //! The mail itself: headers that thread, text and HTML.
 
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
+};
+use lettre::message::{Attachment, Body, Mailbox, Message, MultiPart, SinglePart};
 
 use super::super::{Notice, NoticeKind};
 use crate::markup::document::Document;
 use crate::markup::html::html_page;
 use crate::markup::text::plain_text;
 use crate::markup::visible::{one_line, truncate};
+
+/// The report as written, per RFC 7763.
+const MARKDOWN: &str = "text/markdown; charset=utf-8; variant=CommonMark";
+
+/// Bytes of an event that are attached at most.
+const MAX_EVENT: usize = 256 * 1024;
 
 /// Characters of a title in a subject.
 const MAX_SUBJECT: usize = 200;
@@ -73,7 +81,30 @@ pub(super) fn request(
     let html = SinglePart::builder()
         .header(ContentType::TEXT_HTML)
         .body(html_page(&report.title, &document));
-    builder.multipart(MultiPart::alternative().singlepart(text).singlepart(html))
+    let read = MultiPart::alternative().singlepart(text).singlepart(html);
+    let mail = MultiPart::mixed().multipart(read).singlepart(attached(
+        "report.md",
+        MARKDOWN,
+        report.markdown.clone().into_bytes(),
+    ));
+    builder.multipart(match evidence(&notice.event) {
+        Some(event) => mail.singlepart(event),
+        None => mail,
+    })
+}
+
+/// The event as posted, where it is not so large that a server might refuse the mail for it.
+fn evidence(event: &[u8]) -> Option<SinglePart> {
+    let fits = !event.is_empty() && event.len() <= MAX_EVENT;
+    fits.then(|| attached("event.json", "application/json", event.to_vec()))
+}
+
+fn attached(name: &str, kind: &str, content: Vec<u8>) -> SinglePart {
+    let kind = ContentType::parse(kind).unwrap_or(ContentType::TEXT_PLAIN);
+    // Its own choice would send line ends as they are, and a bare one can end the mail early.
+    let body = Body::new_with_encoding(content, ContentTransferEncoding::Base64)
+        .expect("base64 holds any bytes");
+    Attachment::new(name.to_owned()).body(body, kind)
 }
 
 /// A title never holds a line break or hidden character; a subject must not even if one does.

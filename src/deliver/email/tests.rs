@@ -1,4 +1,4 @@
-use mail_parser::{HeaderValue, MessageParser};
+use mail_parser::{HeaderValue, MessageParser, MimeHeaders};
 
 use super::*;
 use crate::deliver::NoticeKind;
@@ -14,6 +14,7 @@ fn config(server: &FakeSmtp, tls: EmailTls) -> EmailConfig {
         password: None,
         password_env: None,
         password_file: None,
+        auth: EmailAuth::Password,
         from: "Falco <herald@example.com>".to_owned(),
         to: vec!["a@example.com".to_owned(), "b@example.com".to_owned()],
         ca_file: None,
@@ -55,6 +56,17 @@ async fn a_mail_is_text_and_html_with_the_headers_of_a_machine() {
     );
     assert!(mail.body_text(0).unwrap().contains("`bash -c id`"));
     assert!(mail.body_html(0).unwrap().contains("<bdi>bash -c id</bdi>"));
+    let attached: Vec<_> = mail
+        .attachments()
+        .map(|part| (part.attachment_name().unwrap(), part.contents()))
+        .collect();
+    let report = notice(NoticeKind::Open).report.markdown.into_bytes();
+    assert_eq!(attached[0].0, "report.md");
+    assert_eq!(attached[0].1, report);
+    assert_eq!(
+        attached[1],
+        ("event.json", &notice(NoticeKind::Open).event[..])
+    );
     assert!(mail.date().is_some());
     for (name, value) in [
         ("Auto-Submitted", "auto-generated"),
@@ -227,6 +239,25 @@ async fn a_password_goes_only_through_tls() {
         assert!(mails[0].tls);
         assert_eq!(mails[0].user.as_deref(), Some("herald"));
     }
+}
+
+#[tokio::test]
+async fn an_access_token_is_read_again_when_it_is_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = FakeSmtp::start(Security::StartTls).await;
+    let token = folder.path().join("token");
+    std::fs::write(&token, "expired").unwrap();
+    let mut config = account(&server, EmailTls::Starttls, &folder);
+    config.auth = EmailAuth::Xoauth2;
+    config.password = None;
+    config.password_file = Some(token.clone());
+    let email = Email::from_config(&config, TIMEOUT).unwrap();
+    let error = send(&email, &notice(NoticeKind::Open)).await.unwrap_err();
+    assert!(retried(&error), "{error}");
+    std::fs::write(&token, format!("{CANARY}\n")).unwrap();
+    send(&email, &notice(NoticeKind::Open)).await.unwrap();
+    assert_eq!(server.mails()[0].user.as_deref(), Some("herald"));
+    assert_eq!(server.logins(), 2);
 }
 
 #[tokio::test]

@@ -220,7 +220,7 @@ impl FakeSmtp {
         let offer = match (self.security, tls) {
             (Security::StartTls, false) => "STARTTLS",
             (Security::Plain, _) => "8BITMIME",
-            _ => "AUTH PLAIN LOGIN",
+            _ => "AUTH PLAIN LOGIN XOAUTH2",
         };
         format!("250-peer\r\n250-SIZE 10240000\r\n250 {offer}")
     }
@@ -239,6 +239,12 @@ impl FakeSmtp {
                 parts.next().unwrap_or_default(),
                 parts.next().unwrap_or_default(),
             )
+        } else if let Some(given) = line.strip_prefix("AUTH XOAUTH2 ") {
+            let given = decode(given);
+            let (user, token) = given.split_once("\u{1}auth=Bearer ").unwrap();
+            let token = token.strip_suffix("\u{1}\u{1}").unwrap();
+            let user = user.strip_prefix("user=").unwrap();
+            (user.to_owned(), token.to_owned())
         } else {
             stream.write_all(b"334 VXNlcm5hbWU6\r\n").await?;
             let name = decode(&read(stream).await?);
