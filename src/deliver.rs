@@ -6,13 +6,16 @@
 
 mod client;
 mod console;
+mod discord;
 mod dispatcher;
 mod email;
 mod guard;
 mod kinds;
 mod slack;
+mod teams;
 #[cfg(test)]
 mod testing;
+mod thread;
 mod webhook;
 mod worker;
 
@@ -48,6 +51,22 @@ pub struct Notice {
     pub event: Vec<u8>,
     /// What the destination returned for an earlier notice of this incident (see [`Receipt`]).
     pub remote: Option<String>,
+}
+
+impl Notice {
+    /// What is new since the last message, in a line that holds no text of the event.
+    fn news(&self) -> String {
+        let incident = &self.incident;
+        let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        format!(
+            "{} events from {} to {} UTC · {} · {}",
+            incident.count,
+            time(incident.first_received),
+            time(incident.last_received),
+            incident.severity,
+            incident.state.name()
+        )
+    }
 }
 
 /// The part of an incident's life that a notice speaks of.

@@ -9,6 +9,7 @@ pub mod adf;
 pub mod csv;
 mod defang;
 pub mod dialect;
+pub mod discord;
 pub mod document;
 pub mod escape;
 pub mod format;
@@ -16,6 +17,7 @@ pub mod html;
 pub mod jira;
 #[cfg(test)]
 mod judges;
+pub mod pages;
 pub mod slack;
 pub mod teams;
 pub mod telegram;

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::console::ConsoleConfig;
+use super::discord::DiscordConfig;
 use super::email::EmailConfig;
 use super::slack::SlackConfig;
+use super::teams::TeamsConfig;
 use super::webhook::WebhookConfig;
 use super::{Configured, Destination, Pace};
 use crate::backoff::{Backoff, InvalidBackoff};
@@ -24,6 +26,10 @@ pub struct DestinationConfig {
     pub console: Option<ConsoleConfig>,
     /// Posts to a Slack channel, by bot token (one thread an incident) or incoming webhook.
     pub slack: Option<SlackConfig>,
+    /// Posts cards to Microsoft Teams by a Workflows webhook; a new message each time.
+    pub teams: Option<TeamsConfig>,
+    /// Posts to a Discord channel by webhook: one message an incident, edited in place.
+    pub discord: Option<DiscordConfig>,
     /// Sends mail, one thread an incident.
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
@@ -57,8 +63,8 @@ pub struct DeliveryConfig {
     /// How many messages may be under way at once. The default depends on the kind.
     #[schemars(range(min = 1))]
     pub concurrency: Option<u32>,
-    /// The least time between the starts of two messages. The default depends on the kind: 1 s for
-    /// Slack, none for the others.
+    /// The least time between the starts of two messages. The default depends on the kind: what a
+    /// chat is known to take, none for the others.
     pub interval: Option<Span>,
 }
 
@@ -117,6 +123,8 @@ macro_rules! kinds {
 kinds! {
     console: "prints reports on standard output",
     slack: "Slack, by bot token or incoming webhook",
+    teams: "Microsoft Teams, by a Workflows webhook",
+    discord: "Discord, by webhook",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::dialect::{Dialect, markdown};
 use super::document::Document;
-use super::{adf, csv, html, jira, slack, teams, telegram, text, textile};
+use super::{adf, csv, discord, html, jira, slack, teams, telegram, text, textile};
 use crate::report::Report;
 
 /// A format.
@@ -26,7 +26,7 @@ pub enum Format {
     Gitlab,
     /// A post on Mattermost
     Mattermost,
-    /// A message on Discord
+    /// The messages that are posted to Discord
     Discord,
     /// Telegram messages with entities
     Telegram,
@@ -65,11 +65,7 @@ impl Format {
                 "text": markdown(&document, Dialect::Mattermost),
                 "props": { "disable_mentions": true },
             })),
-            Self::Discord => pretty(json!({
-                "content": markdown(&document, Dialect::Discord),
-                "allowed_mentions": { "parse": [] },
-                "flags": 4,
-            })),
+            Self::Discord => pretty(discord::discord(report).into()),
             Self::Telegram => pretty(telegram::telegram(&document).into()),
             Self::Teams => pretty(teams::teams(&document)),
             Self::Adf => pretty(adf::adf(&document)),

@@ -21,6 +21,16 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             2,
             0,
         ),
+        (
+            "teams: { url: 'https://x.logic.azure.com/w?sig=x' }",
+            1,
+            1000,
+        ),
+        (
+            "discord: { url: 'https://discord.com/api/webhooks/1/x' }",
+            1,
+            2000,
+        ),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
@@ -52,7 +62,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, email, webhook"
+                @"set exactly one of console, slack, teams, discord, email, webhook"
             );
         }
     }
@@ -65,6 +75,8 @@ fn an_unknown_key_is_refused_in_every_section() {
         "console: { colour: red }",
         "slack: { chanel: x }",
         "email: { host: localhost, port: 25, from: a@example.com, to: [], cc: [] }",
+        "teams: { uri: x }",
+        "discord: { uri: x }",
         "webhook: { uri: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
