@@ -11,6 +11,7 @@ mod dispatcher;
 mod email;
 mod guard;
 mod kinds;
+mod matrix;
 mod slack;
 mod teams;
 #[cfg(test)]

@@ -14,9 +14,11 @@ pub mod document;
 pub mod escape;
 pub mod format;
 pub mod html;
+mod inert;
 pub mod jira;
 #[cfg(test)]
 mod judges;
+pub mod matrix;
 pub mod pages;
 pub mod slack;
 pub mod teams;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::console::ConsoleConfig;
 use super::discord::DiscordConfig;
 use super::email::EmailConfig;
+use super::matrix::MatrixConfig;
 use super::slack::SlackConfig;
 use super::teams::TeamsConfig;
 use super::webhook::WebhookConfig;
@@ -30,6 +31,8 @@ pub struct DestinationConfig {
     pub teams: Option<TeamsConfig>,
     /// Posts to a Discord channel by webhook: one message an incident, edited in place.
     pub discord: Option<DiscordConfig>,
+    /// Posts to a Matrix room: one message an incident, edited in place, with a thread.
+    pub matrix: Option<MatrixConfig>,
     /// Sends mail, one thread an incident.
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
@@ -125,6 +128,7 @@ kinds! {
     slack: "Slack, by bot token or incoming webhook",
     teams: "Microsoft Teams, by a Workflows webhook",
     discord: "Discord, by webhook",
+    matrix: "Matrix, by access token",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
 }

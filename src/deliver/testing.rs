@@ -2,6 +2,7 @@
 
 pub(super) mod discord;
 pub(super) mod http;
+pub(super) mod matrix;
 pub(super) mod slack;
 pub(super) mod smtp;
 pub(super) mod teams;

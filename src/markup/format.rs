@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::dialect::{Dialect, markdown};
 use super::document::Document;
-use super::{adf, csv, discord, html, jira, slack, teams, telegram, text, textile};
+use super::{adf, csv, discord, html, jira, matrix, slack, teams, telegram, text, textile};
 use crate::report::Report;
 
 /// A format.
@@ -28,6 +28,8 @@ pub enum Format {
     Mattermost,
     /// The messages that are posted to Discord
     Discord,
+    /// The messages that are posted to Matrix
+    Matrix,
     /// Telegram messages with entities
     Telegram,
     /// An Adaptive Card for Microsoft Teams
@@ -66,6 +68,7 @@ impl Format {
                 "props": { "disable_mentions": true },
             })),
             Self::Discord => pretty(discord::discord(report).into()),
+            Self::Matrix => pretty(matrix::matrix(report).into()),
             Self::Telegram => pretty(telegram::telegram(&document).into()),
             Self::Teams => pretty(teams::teams(&document)),
             Self::Adf => pretty(adf::adf(&document)),

@@ -31,6 +31,11 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             1,
             2000,
         ),
+        (
+            "matrix: { homeserver: 'https://matrix.example.com', token: x, room: '!r:example.com' }",
+            1,
+            1000,
+        ),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
@@ -62,7 +67,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, teams, discord, email, webhook"
+                @"set exactly one of console, slack, teams, discord, matrix, email, webhook"
             );
         }
     }
@@ -77,6 +82,7 @@ fn an_unknown_key_is_refused_in_every_section() {
         "email: { host: localhost, port: 25, from: a@example.com, to: [], cc: [] }",
         "teams: { uri: x }",
         "discord: { uri: x }",
+        "matrix: { server: x }",
         "webhook: { uri: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
