@@ -14,6 +14,7 @@ mod kinds;
 mod matrix;
 mod slack;
 mod teams;
+mod telegram;
 #[cfg(test)]
 mod testing;
 mod thread;

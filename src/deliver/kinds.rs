@@ -12,6 +12,7 @@ use super::email::EmailConfig;
 use super::matrix::MatrixConfig;
 use super::slack::SlackConfig;
 use super::teams::TeamsConfig;
+use super::telegram::TelegramConfig;
 use super::webhook::WebhookConfig;
 use super::{Configured, Destination, Pace};
 use crate::backoff::{Backoff, InvalidBackoff};
@@ -33,6 +34,8 @@ pub struct DestinationConfig {
     pub discord: Option<DiscordConfig>,
     /// Posts to a Matrix room: one message an incident, edited in place, with a thread.
     pub matrix: Option<MatrixConfig>,
+    /// Posts to a Telegram chat by bot token: one message an incident, edited in place, with answers.
+    pub telegram: Option<TelegramConfig>,
     /// Sends mail, one thread an incident.
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
@@ -129,6 +132,7 @@ kinds! {
     teams: "Microsoft Teams, by a Workflows webhook",
     discord: "Discord, by webhook",
     matrix: "Matrix, by access token",
+    telegram: "Telegram, by bot token",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
 }

@@ -19,7 +19,8 @@ use super::client::Answer;
 use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, NoticeKind, Pace, Receipt, SendError, client};
 use crate::clock::Clock;
-use crate::markup::document::{Block, Document, Inline};
+use crate::markup::document::Document;
+use crate::markup::pages;
 use crate::markup::teams::{MAX_CARD, teams_within};
 use crate::secret::{Secret, SecretKeys};
 
@@ -71,37 +72,19 @@ impl Teams {
 }
 
 /// The card, and what is tried when it is refused for its size: the limit of Teams is not exact.
+/// Details are said only once, because there is no thread to put them in.
 fn requests(notice: &Notice) -> [Value; 3] {
-    let whole = document(notice, notice.kind == NoticeKind::Open);
-    let head = document(notice, false);
+    let first = notice.kind == NoticeKind::Open;
+    let news = (!first).then(|| notice.news());
+    let document = |with_details| Document {
+        blocks: pages::blocks(&notice.report, news.as_deref(), with_details),
+    };
+    let (whole, head) = (document(first), document(false));
     [
         teams_within(&whole, MAX_CARD),
         teams_within(&whole, MAX_CARD / 2),
         teams_within(&head, MAX_CARD / 4),
     ]
-}
-
-/// Title, what is new, head; with the details only once, because there is no thread to put them in.
-fn document(notice: &Notice, details: bool) -> Document {
-    let parsed = Document::parse(&notice.report.markdown);
-    let (head, rest) = parsed.parts();
-    let mut blocks = vec![Block::Heading {
-        level: 1,
-        content: vec![Inline::Text(notice.report.title.clone())],
-    }];
-    if notice.kind != NoticeKind::Open {
-        let news = Inline::Strong(vec![Inline::Text(notice.news())]);
-        blocks.push(Block::Paragraph(vec![news]));
-    }
-    if head.is_empty() {
-        let lead = Inline::Text(notice.report.lead.clone());
-        blocks.push(Block::Paragraph(vec![lead]));
-    }
-    blocks.extend_from_slice(head);
-    if details {
-        blocks.extend_from_slice(rest);
-    }
-    Document { blocks }
 }
 
 impl Teams {

@@ -6,6 +6,7 @@ pub(super) mod matrix;
 pub(super) mod slack;
 pub(super) mod smtp;
 pub(super) mod teams;
+pub(super) mod telegram;
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub enum Format {
     Discord,
     /// The messages that are posted to Matrix
     Matrix,
-    /// Telegram messages with entities
+    /// The messages that are posted to Telegram
     Telegram,
     /// An Adaptive Card for Microsoft Teams
     Teams,
@@ -69,7 +69,7 @@ impl Format {
             })),
             Self::Discord => pretty(discord::discord(report).into()),
             Self::Matrix => pretty(matrix::matrix(report).into()),
-            Self::Telegram => pretty(telegram::telegram(&document).into()),
+            Self::Telegram => pretty(telegram::telegram(report).into()),
             Self::Teams => pretty(teams::teams(&document)),
             Self::Adf => pretty(adf::adf(&document)),
             Self::Jira => jira::jira(&document),

@@ -19,8 +19,8 @@ pub(super) fn is_live(word: &str) -> bool {
     if time && digits <= 6 || date {
         return false;
     }
-    // Seven digits are a telephone number to some.
-    digits >= 7 || word.chars().any(|c| !is_quiet(c))
+    // A dash begins a list where it begins a line. Seven digits are a telephone number to some.
+    word.starts_with('-') || digits >= 7 || word.chars().any(|c| !is_quiet(c))
 }
 
 /// Characters that begin nothing and join nothing.
@@ -118,7 +118,7 @@ mod tests {
             "x\\y",
             ":smile:",
             "!room:server",
-            "1:2:3:4:5:6:7:8",
+            "1:2:3:4:5:6:7:8", "-", "-c",
             "&amp;",
         ] {
             assert!(is_live(word), "{word}");

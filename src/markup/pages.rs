@@ -28,16 +28,23 @@ pub fn messages(report: &Report, paper: Paper<'_>) -> Vec<Document> {
     pages
 }
 
-/// The head alone.
-pub fn head(report: &Report, paper: Paper<'_>) -> Document {
-    pack(&halves(report).0, paper, 1).pop().unwrap_or_default()
+/// What fits one message of everything that is to be said: see [`blocks`].
+pub fn one(blocks: &[Block], paper: Paper<'_>) -> Document {
+    pack(blocks, paper, 1).pop().unwrap_or_default()
 }
 
-/// As much of the report as fits one message.
-pub fn whole(report: &Report, paper: Paper<'_>) -> Document {
-    let (mut head, details) = halves(report);
-    head.extend(details);
-    pack(&head, paper, 1).pop().unwrap_or_default()
+/// What a message without a thread says: the title, what is new if it is not the first, the head, and
+/// the details if they are wanted.
+pub fn blocks(report: &Report, news: Option<&str>, with_details: bool) -> Vec<Block> {
+    let (mut blocks, details) = halves(report);
+    if let Some(news) = news {
+        let news = Inline::Strong(vec![Inline::Text(news.to_owned())]);
+        blocks.insert(1, Block::Paragraph(vec![news]));
+    }
+    if with_details {
+        blocks.extend(details);
+    }
+    blocks
 }
 
 fn halves(report: &Report) -> (Vec<Block>, Vec<Block>) {

@@ -36,6 +36,8 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             1,
             1000,
         ),
+        ("telegram: { token: '1:x', chat_id: -1001 }", 1, 3000),
+        ("telegram: { token: '1:x', chat_id: '@soc' }", 1, 3000),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
@@ -67,7 +69,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, teams, discord, matrix, email, webhook"
+                @"set exactly one of console, slack, teams, discord, matrix, telegram, email, webhook"
             );
         }
     }
@@ -83,6 +85,7 @@ fn an_unknown_key_is_refused_in_every_section() {
         "teams: { uri: x }",
         "discord: { uri: x }",
         "matrix: { server: x }",
+        "telegram: { chat: x }",
         "webhook: { uri: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {

@@ -35,9 +35,13 @@ fn the_head_is_what_stands_before_the_first_part() {
         pages,
         ["A title\n=======\n\nWhere here\n", "Part\n----\n\nText.\n"]
     );
-    assert_eq!(plain_text(&head(&report, paper)), pages[0]);
-    let whole = plain_text(&whole(&report, paper));
-    assert_eq!(whole, format!("{}\n{}", pages[0], pages[1]));
+    let said = |news, details| plain_text(&one(&blocks(&report, news, details), paper));
+    assert_eq!(said(None, false), pages[0]);
+    assert_eq!(said(None, true), format!("{}\n{}", pages[0], pages[1]));
+    assert_eq!(
+        said(Some("7 events"), false),
+        "A title\n=======\n\n7 events\n\nWhere here\n"
+    );
 }
 
 #[test]
@@ -47,7 +51,7 @@ fn a_report_without_a_head_has_the_lead_there() {
         room: 500,
         size: &size,
     };
-    assert!(plain_text(&head(&report, paper)).ends_with("A lead.\n"));
+    assert!(plain_text(&messages(&report, paper)[0]).ends_with("A lead.\n"));
 }
 
 #[test]
@@ -81,7 +85,7 @@ proptest! {
         let report = Report { title: long, ..report(&markdown) };
         let paper = Paper { room, size: &size };
         let mut pages = messages(&report, paper);
-        pages.extend([head(&report, paper), whole(&report, paper)]);
+        pages.push(one(&blocks(&report, Some("news"), true), paper));
         for page in &pages {
             let total: usize = page.blocks.iter().map(|block| size(block) + BETWEEN).sum();
             prop_assert!(total <= room, "{total} of {room}");
