@@ -13,12 +13,14 @@ pub mod discord;
 pub mod document;
 pub mod escape;
 pub mod format;
+pub mod google_chat;
 pub mod html;
 mod inert;
 pub mod jira;
 #[cfg(test)]
 mod judges;
 pub mod matrix;
+pub mod mattermost;
 pub mod pages;
 pub mod slack;
 pub mod teams;

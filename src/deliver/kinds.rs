@@ -9,7 +9,9 @@ use serde::Deserialize;
 use super::console::ConsoleConfig;
 use super::discord::DiscordConfig;
 use super::email::EmailConfig;
+use super::google_chat::GoogleChatConfig;
 use super::matrix::MatrixConfig;
+use super::mattermost::MattermostConfig;
 use super::slack::SlackConfig;
 use super::teams::TeamsConfig;
 use super::telegram::TelegramConfig;
@@ -36,6 +38,10 @@ pub struct DestinationConfig {
     pub matrix: Option<MatrixConfig>,
     /// Posts to a Telegram chat by bot token: one message an incident, edited in place, with answers.
     pub telegram: Option<TelegramConfig>,
+    /// Posts to a Mattermost channel, by bot token (one thread an incident) or incoming webhook.
+    pub mattermost: Option<MattermostConfig>,
+    /// Posts to a Google Chat space by webhook, one thread an incident.
+    pub google_chat: Option<GoogleChatConfig>,
     /// Sends mail, one thread an incident.
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
@@ -133,6 +139,8 @@ kinds! {
     discord: "Discord, by webhook",
     matrix: "Matrix, by access token",
     telegram: "Telegram, by bot token",
+    mattermost: "Mattermost, by bot token or incoming webhook",
+    google_chat: "Google Chat, by webhook",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
 }

@@ -73,18 +73,20 @@ impl Teams {
 
 /// The card, and what is tried when it is refused for its size: the limit of Teams is not exact.
 /// Details are said only once, because there is no thread to put them in.
-fn requests(notice: &Notice) -> [Value; 3] {
+fn requests(notice: &Notice) -> Vec<Value> {
     let first = notice.kind == NoticeKind::Open;
     let news = (!first).then(|| notice.news());
     let document = |with_details| Document {
         blocks: pages::blocks(&notice.report, news.as_deref(), with_details),
     };
     let (whole, head) = (document(first), document(false));
-    [
+    let mut cards = vec![
         teams_within(&whole, MAX_CARD),
         teams_within(&whole, MAX_CARD / 2),
         teams_within(&head, MAX_CARD / 4),
-    ]
+    ];
+    cards.dedup();
+    cards
 }
 
 impl Teams {
@@ -110,14 +112,15 @@ impl Teams {
 impl Destination for Teams {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
-            let [whole, shorter, head] = requests(notice);
-            let mut answer = self.post(&whole).await?;
-            for card in [&shorter, &head] {
-                if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
-                    answer = self.post(card).await?;
+            let mut refused = SendError::unacceptable("the card is too large");
+            for card in requests(notice) {
+                let answer = self.post(&card).await?;
+                if answer.status != StatusCode::PAYLOAD_TOO_LARGE {
+                    return self.judge(&answer);
                 }
+                refused = client::judge(answer.status, &answer.headers, self.clock.now());
             }
-            self.judge(&answer)
+            Err(refused)
         })
     }
 

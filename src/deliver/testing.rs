@@ -1,8 +1,10 @@
 //! Peers and notices for the tests of the kinds. Peers listen on a free loopback port.
 
 pub(super) mod discord;
+pub(super) mod google_chat;
 pub(super) mod http;
 pub(super) mod matrix;
+pub(super) mod mattermost;
 pub(super) mod slack;
 pub(super) mod smtp;
 pub(super) mod teams;

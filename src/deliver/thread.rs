@@ -120,9 +120,10 @@ pub(super) async fn send<C: Chat>(chat: &C, notice: &Notice) -> Result<Receipt, 
 /// Posts the messages of the first report that are not out yet.
 async fn open<C: Chat>(chat: &C, notice: &Notice, mut remote: Remote) -> Result<Remote, SendError> {
     let messages = chat.report(notice);
+    let mut again = "";
     while let Some(message) = messages.get(remote.posted) {
         let head = (remote.posted > 0).then_some(&remote);
-        let key = format!("{}-{}", notice.key, remote.posted);
+        let key = format!("{}-{}{again}", notice.key, remote.posted);
         match chat.post(message, head, &key).await {
             Ok(posted) => {
                 if remote.posted == 0 {
@@ -130,6 +131,11 @@ async fn open<C: Chat>(chat: &C, notice: &Notice, mut remote: Remote) -> Result<
                     remote.head = posted.id;
                 }
                 remote.posted += 1;
+            }
+            // The head vanished before its details were out. Under the old key it would stay so.
+            Err(Refusal::Gone) if remote.posted > 0 && again.is_empty() => {
+                remote = Remote::default();
+                again = "-again";
             }
             Err(refusal) => {
                 let error = SendError::from(refusal);

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::dialect::{Dialect, markdown};
 use super::document::Document;
-use super::{adf, csv, discord, html, jira, matrix, slack, teams, telegram, text, textile};
+use super::{
+    adf, csv, discord, google_chat, html, jira, matrix, mattermost, slack, teams, telegram, text,
+    textile,
+};
 use crate::report::Report;
 
 /// A format.
@@ -24,12 +27,14 @@ pub enum Format {
     Github,
     /// An issue on GitLab
     Gitlab,
-    /// A post on Mattermost
+    /// The posts on Mattermost
     Mattermost,
     /// The messages that are posted to Discord
     Discord,
     /// The messages that are posted to Matrix
     Matrix,
+    /// The message that is posted to Google Chat
+    GoogleChat,
     /// The messages that are posted to Telegram
     Telegram,
     /// An Adaptive Card for Microsoft Teams
@@ -63,10 +68,8 @@ impl Format {
             }
             Self::Github => markdown(&document, Dialect::GitHub),
             Self::Gitlab => markdown(&document, Dialect::GitLab),
-            Self::Mattermost => pretty(json!({
-                "text": markdown(&document, Dialect::Mattermost),
-                "props": { "disable_mentions": true },
-            })),
+            Self::Mattermost => pretty(mattermost::mattermost(report).into()),
+            Self::GoogleChat => pretty(google_chat::google_chat(report, None, true)),
             Self::Discord => pretty(discord::discord(report).into()),
             Self::Matrix => pretty(matrix::matrix(report).into()),
             Self::Telegram => pretty(telegram::telegram(report).into()),

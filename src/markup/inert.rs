@@ -118,7 +118,9 @@ mod tests {
             "x\\y",
             ":smile:",
             "!room:server",
-            "1:2:3:4:5:6:7:8", "-", "-c",
+            "1:2:3:4:5:6:7:8",
+            "-",
+            "-c",
             "&amp;",
         ] {
             assert!(is_live(word), "{word}");

@@ -38,6 +38,16 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
         ),
         ("telegram: { token: '1:x', chat_id: -1001 }", 1, 3000),
         ("telegram: { token: '1:x', chat_id: '@soc' }", 1, 3000),
+        (
+            "mattermost: { url: 'https://chat.example.com/hooks/x' }",
+            1,
+            1000,
+        ),
+        (
+            "google_chat: { url: 'https://chat.googleapis.com/v1/spaces/S/messages?key=k&token=t' }",
+            1,
+            1000,
+        ),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
@@ -69,7 +79,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, teams, discord, matrix, telegram, email, webhook"
+                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook"
             );
         }
     }
@@ -86,6 +96,8 @@ fn an_unknown_key_is_refused_in_every_section() {
         "discord: { uri: x }",
         "matrix: { server: x }",
         "telegram: { chat: x }",
+        "mattermost: { channel: x }",
+        "google_chat: { uri: x }",
         "webhook: { uri: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {

@@ -93,7 +93,7 @@ impl Chats {
         if chat != GROUP && !(chat == SUPERGROUP && self.migrated) {
             return Err(bad("chat not found"));
         }
-        check(&body).map_err(|wrong| bad(wrong))?;
+        check(&body).map_err(bad)?;
         let id = match method {
             "sendMessage" => {
                 let reply = &body["reply_parameters"];
