@@ -7,17 +7,24 @@
 mod alertmanager;
 mod client;
 mod console;
+mod discord;
 mod dispatcher;
 mod email;
 mod github;
+mod google_chat;
 mod guard;
 mod kinds;
+mod matrix;
+mod mattermost;
 mod opsgenie;
 mod pagerduty;
 mod paging;
 mod slack;
+mod teams;
+mod telegram;
 #[cfg(test)]
 mod testing;
+mod thread;
 mod ticket;
 mod webhook;
 mod worker;
@@ -59,6 +66,22 @@ pub struct Notice {
     pub remote: Option<String>,
     /// What it returned for the latest earlier incident with the same group key.
     pub previous: Option<String>,
+}
+
+impl Notice {
+    /// What is new since the last message, in a line that holds no text of the event.
+    fn news(&self) -> String {
+        let incident = &self.incident;
+        let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        format!(
+            "{} events from {} to {} UTC · {} · {}",
+            incident.count,
+            time(incident.first_received),
+            time(incident.last_received),
+            incident.severity,
+            incident.state.name()
+        )
+    }
 }
 
 /// The part of an incident's life that a notice speaks of.

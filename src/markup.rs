@@ -9,15 +9,21 @@ pub mod adf;
 pub mod csv;
 mod defang;
 pub mod dialect;
+pub mod discord;
 pub mod document;
 pub mod escape;
 pub mod format;
+pub mod google_chat;
 pub mod html;
 pub mod inert;
 pub mod jira;
 #[cfg(test)]
 mod judges;
+pub mod matrix;
+pub mod mattermost;
+pub mod pages;
 pub mod slack;
+mod spans;
 pub mod teams;
 pub mod telegram;
 #[cfg(test)]

@@ -169,6 +169,16 @@ impl SendError {
         }
     }
 
+    /// The same, with the wait in seconds that the peer's own answer asks for, when it does.
+    #[must_use]
+    pub(super) fn wait_for(mut self, seconds: Option<f64>) -> Self {
+        let wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if let (Verdict::Retry { after }, Some(wait)) = (&mut self.verdict, wait) {
+            *after = Some(after.map_or(wait, |header| header.max(wait)));
+        }
+        self
+    }
+
     /// The same, with what already stands at the destination.
     #[must_use]
     pub fn with_remote(mut self, remote: String) -> Self {

@@ -8,11 +8,17 @@ use serde::Deserialize;
 
 use super::alertmanager::AlertmanagerConfig;
 use super::console::ConsoleConfig;
+use super::discord::DiscordConfig;
 use super::email::EmailConfig;
 use super::github::GithubConfig;
+use super::google_chat::GoogleChatConfig;
+use super::matrix::MatrixConfig;
+use super::mattermost::MattermostConfig;
 use super::opsgenie::OpsgenieConfig;
 use super::pagerduty::PagerdutyConfig;
 use super::slack::SlackConfig;
+use super::teams::TeamsConfig;
+use super::telegram::TelegramConfig;
 use super::webhook::WebhookConfig;
 use super::{Configured, Destination, Pace};
 use crate::backoff::{Backoff, InvalidBackoff};
@@ -28,6 +34,18 @@ pub struct DestinationConfig {
     pub console: Option<ConsoleConfig>,
     /// Posts to a Slack channel, by bot token (one thread an incident) or incoming webhook.
     pub slack: Option<SlackConfig>,
+    /// Posts cards to Microsoft Teams by a Workflows webhook; a new message each time.
+    pub teams: Option<TeamsConfig>,
+    /// Posts to a Discord channel by webhook: one message an incident, edited in place.
+    pub discord: Option<DiscordConfig>,
+    /// Posts to a Matrix room: one message an incident, edited in place, with a thread.
+    pub matrix: Option<MatrixConfig>,
+    /// Posts to a Telegram chat by bot token: one message an incident, edited in place, with answers.
+    pub telegram: Option<TelegramConfig>,
+    /// Posts to a Mattermost channel, by bot token (one thread an incident) or incoming webhook.
+    pub mattermost: Option<MattermostConfig>,
+    /// Posts to a Google Chat space by webhook, one thread an incident.
+    pub google_chat: Option<GoogleChatConfig>,
     /// Sends mail, one thread an incident.
     pub email: Option<EmailConfig>,
     /// Posts JSON: the way to any other system.
@@ -69,8 +87,8 @@ pub struct DeliveryConfig {
     /// How many messages may be under way at once. The default depends on the kind.
     #[schemars(range(min = 1))]
     pub concurrency: Option<u32>,
-    /// The least time between the starts of two messages. The default depends on the kind: 1 s for
-    /// Slack, none for the others.
+    /// The least time between the starts of two messages. The default depends on the kind: what a
+    /// chat is known to take, none for the others.
     pub interval: Option<Span>,
 }
 
@@ -129,6 +147,12 @@ macro_rules! kinds {
 kinds! {
     console: "prints reports on standard output",
     slack: "Slack, by bot token or incoming webhook",
+    teams: "Microsoft Teams, by a Workflows webhook",
+    discord: "Discord, by webhook",
+    matrix: "Matrix, by access token",
+    telegram: "Telegram, by bot token",
+    mattermost: "Mattermost, by bot token or incoming webhook",
+    google_chat: "Google Chat, by webhook",
     email: "SMTP with STARTTLS or implicit TLS",
     webhook: "JSON to any HTTP endpoint, signed",
     pagerduty: "PagerDuty, by its Events API v2",

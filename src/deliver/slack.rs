@@ -174,16 +174,7 @@ fn request(message: &SlackMessage) -> Value {
 
 /// What is new since the last message, for the thread.
 fn news(notice: &Notice) -> SlackMessage {
-    let incident = &notice.incident;
-    let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let text = format!(
-        "{} events from {} to {} UTC · {} · {}",
-        incident.count,
-        time(incident.first_received),
-        time(incident.last_received),
-        incident.severity,
-        incident.state.name()
-    );
+    let text = notice.news();
     let element = json!({ "type": "text", "text": text });
     let section = json!({ "type": "rich_text_section", "elements": [element] });
     SlackMessage {

@@ -1,8 +1,14 @@
 //! Peers and notices for the tests of the kinds. Peers listen on a free loopback port.
 
+pub(super) mod discord;
+pub(super) mod google_chat;
 pub(super) mod http;
+pub(super) mod matrix;
+pub(super) mod mattermost;
 pub(super) mod slack;
 pub(super) mod smtp;
+pub(super) mod teams;
+pub(super) mod telegram;
 
 use std::time::Duration;
 
@@ -13,6 +19,9 @@ use super::{Destination, Notice, NoticeKind, Receipt, SendError, Verdict};
 use crate::classify::{Category, Nature};
 use crate::event::{EventId, Priority};
 use crate::incident::{GroupKey, Incident, State};
+use crate::markup::escape::{code_block, code_span, inline, table_cell};
+use crate::markup::testing::corpus;
+use crate::markup::visible::one_line;
 use crate::report::Report;
 use crate::route::RouteId;
 
@@ -104,6 +113,28 @@ pub(super) fn long(kind: NoticeKind) -> Notice {
     notice
 }
 
+/// A notice whose report holds a value wherever a template can put one.
+pub(super) fn saying(kind: NoticeKind, value: &str) -> Notice {
+    let line = one_line(value);
+    let mut notice = titled(kind, &line);
+    notice.report.lead = line.into_owned();
+    notice.report.markdown = format!(
+        "# T {0}\n\n**Where** {0}, {1}\n\n## Part {0}\n\n- {0}\n- {1}\n\n| h | {0} |\n|---|---|\n| {1} | {2} |\n\n> {0}\n\n{3}\n",
+        inline(value),
+        code_span(value),
+        table_cell(value),
+        code_block(value, "text"),
+    );
+    notice
+}
+
+/// Every value of the corpus in a report.
+pub(super) fn hostile_notices(kind: NoticeKind) -> impl Iterator<Item = Notice> {
+    let values = corpus().into_iter().map(|row| row.value);
+    let values = values.chain(HOSTILE.map(str::to_owned));
+    values.map(move |value| saying(kind, &value))
+}
+
 /// Titles that try to be more than a title.
 pub(super) const HOSTILE: [&str; 5] = [
     "x\r\nBcc: evil@example.com\r\n\r\nbody",
@@ -124,13 +155,58 @@ pub(super) async fn send(
         Err(error) => format!("{error} {error:?}"),
     };
     for text in [shown, format!("{destination:?}")] {
-        assert!(!text.contains(CANARY), "{text}");
+        no_secret(&text);
         assert!(
             !text.contains("127.0.0.1") && !text.contains("://"),
             "{text}"
         );
     }
     result
+}
+
+/// An opening, an update and the end, each sent again and again while each of its requests in turn
+/// is met as planned. In the end stands what stands without a single refusal: `standing` counts it.
+pub(super) async fn said_once(
+    destination: &dyn Destination,
+    peer: &http::Peer,
+    refusal: &http::Planned,
+    standing: impl Fn() -> usize,
+) {
+    let mut remote = send(destination, &long(NoticeKind::Open))
+        .await
+        .unwrap()
+        .remote;
+    let whole = standing();
+    for kind in [NoticeKind::Open, NoticeKind::Update, NoticeKind::Close] {
+        for refused in 0.. {
+            let mut notice = long(kind);
+            notice.key = format!("{}-{refused}", notice.key);
+            notice.remote = remote.clone().filter(|_| kind != NoticeKind::Open);
+            let before = standing();
+            let usual = std::iter::repeat_n(http::Planned::Usual, refused);
+            peer.plan(usual.chain([refusal.clone()]));
+            let first = send(destination, &notice).await;
+            let ended = peer.unplan();
+            let last = match first {
+                Ok(receipt) => receipt,
+                Err(error) => {
+                    assert!(retried(&error), "{error:?}");
+                    notice.remote = error.remote.or(notice.remote);
+                    send(destination, &notice).await.unwrap()
+                }
+            };
+            remote = last.remote;
+            let more = if kind == NoticeKind::Open { whole } else { 1 };
+            assert_eq!(standing(), before + more, "{kind:?}, request {refused}");
+            if ended {
+                break;
+            }
+        }
+    }
+}
+
+pub(super) fn no_secret(text: &str) {
+    assert!(!text.contains(CANARY), "{text}");
 }
 
 /// Whether the error is to be tried again.

@@ -98,6 +98,13 @@ impl Document {
             _ => &self.blocks,
         }
     }
+
+    /// The body in two: what stands before the first level-2 heading, and the rest.
+    pub fn parts(&self) -> (&[Block], &[Block]) {
+        let body = self.body();
+        let section = |block: &Block| matches!(block, Block::Heading { level: 2, .. });
+        body.split_at(body.iter().position(section).unwrap_or(body.len()))
+    }
 }
 
 /// The literal text of a line, without its formatting; a break is a blank.

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::dialect::{Dialect, markdown};
 use super::document::Document;
-use super::{adf, csv, html, jira, slack, teams, telegram, text, textile};
+use super::{
+    adf, csv, discord, google_chat, html, jira, matrix, mattermost, slack, teams, telegram, text,
+    textile,
+};
 use crate::report::Report;
 
 /// A format.
@@ -24,11 +27,15 @@ pub enum Format {
     Github,
     /// An issue on GitLab
     Gitlab,
-    /// A post on Mattermost
+    /// The posts on Mattermost
     Mattermost,
-    /// A message on Discord
+    /// The messages that are posted to Discord
     Discord,
-    /// Telegram messages with entities
+    /// The messages that are posted to Matrix
+    Matrix,
+    /// The message that is posted to Google Chat
+    GoogleChat,
+    /// The messages that are posted to Telegram
     Telegram,
     /// An Adaptive Card for Microsoft Teams
     Teams,
@@ -61,16 +68,11 @@ impl Format {
             }
             Self::Github => markdown(&document, Dialect::GitHub),
             Self::Gitlab => markdown(&document, Dialect::GitLab),
-            Self::Mattermost => pretty(json!({
-                "text": markdown(&document, Dialect::Mattermost),
-                "props": { "disable_mentions": true },
-            })),
-            Self::Discord => pretty(json!({
-                "content": markdown(&document, Dialect::Discord),
-                "allowed_mentions": { "parse": [] },
-                "flags": 4,
-            })),
-            Self::Telegram => pretty(telegram::telegram(&document).into()),
+            Self::Mattermost => pretty(mattermost::mattermost(report).into()),
+            Self::GoogleChat => pretty(google_chat::google_chat(report, None, true)),
+            Self::Discord => pretty(discord::discord(report).into()),
+            Self::Matrix => pretty(matrix::matrix(report).into()),
+            Self::Telegram => pretty(telegram::telegram(report).into()),
             Self::Teams => pretty(teams::teams(&document)),
             Self::Adf => pretty(adf::adf(&document)),
             Self::Jira => jira::jira(&document),

@@ -48,9 +48,7 @@ const MAX_TEXT: usize = 600;
 /// The head and the details of a report. The head is what stands before the first level-2 heading.
 pub fn message(report: &Report) -> SlackThread {
     let document = Document::parse(&report.markdown);
-    let body = document.body();
-    let section = |block: &Block| matches!(block, Block::Heading { level: 2, .. });
-    let (head, details) = body.split_at(body.iter().position(section).unwrap_or(body.len()));
+    let (head, details) = document.parts();
     SlackThread {
         head: head_message(report, head),
         details: detail_messages(report, details),

@@ -7,15 +7,24 @@ use serde_json::{Value, json};
 use super::document::{Block, Cell, Document, Inline, plain};
 
 /// Bytes of a card: Teams refuses messages from 21 to 28 KB on.
-const MAX_CARD: usize = 20 * 1024;
+pub const MAX_CARD: usize = 20 * 1024;
 
-/// The message that a Workflows webhook takes.
+/// Bytes of what stands around the elements, and of the note that the card is full.
+const FRAME: usize = 512;
+
+/// The message that a Workflows webhook takes, of at most [`MAX_CARD`] bytes.
 pub fn teams(document: &Document) -> Value {
+    teams_within(document, MAX_CARD)
+}
+
+/// The same in less room.
+pub fn teams_within(document: &Document, room: usize) -> Value {
     let mut body: Vec<Value> = Vec::new();
-    let mut size = 512;
+    let mut size = FRAME;
     for element in document.blocks.iter().flat_map(|block| elements(block, 0)) {
-        let bytes = element.to_string().len();
-        if size + bytes > MAX_CARD {
+        // The comma after it counts.
+        let bytes = element.to_string().len() + 1;
+        if size + bytes > room {
             body.push(line(vec![run(
                 "The card is full; the rest of the report is left out.",
                 Look {

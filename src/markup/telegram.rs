@@ -1,63 +1,81 @@
-//! A report as Telegram messages with entities: the text is sent as it is and nothing in it is parsed.
+//! A report as Telegram messages with entities: the text is sent as it is and no markup in it is
+//! parsed.
+//!
+//! Telegram finds mentions, tags, commands and addresses by itself, but not inside code, so words
+//! that could be one are code (core.telegram.org/bots/api, `MessageEntity`).
 
 use serde_json::{Value, json};
 
 use super::document::{Block, Document, Inline, plain};
+use super::pages::{self, Paper};
+use super::spans::{in_code, is_live};
+use crate::report::Report;
 
 /// UTF-16 code units of one message.
 const MAX_UNITS: usize = 4_096;
 
-/// The messages, each as the parameters of `sendMessage` without the chat.
-pub fn telegram(document: &Document) -> Vec<Value> {
+/// Telegram passes over the entities of a message beyond the hundredth, so each takes its share.
+const UNITS_OF_ENTITY: usize = MAX_UNITS / 99;
+
+/// The messages, the head first, each as the parameters of `sendMessage` without the chat.
+pub fn telegram(report: &Report) -> Vec<Value> {
+    let pages = pages::messages(
+        report,
+        Paper {
+            room: MAX_UNITS,
+            size: &|block| {
+                let writer = Writer::of(std::slice::from_ref(block));
+                writer.units.max(writer.entities.len() * UNITS_OF_ENTITY)
+            },
+        },
+    );
+    let message = |page: &Document| Writer::of(&page.blocks).finish();
+    pages.iter().map(message).collect()
+}
+
+/// A line of ours, which holds no text of an event.
+pub fn line(text: &str) -> Value {
     let mut writer = Writer::default();
-    for block in &document.blocks {
-        writer.block(block, 0);
-        writer.text("\n");
-        writer.cut_if_long();
-    }
+    writer.text(text);
     writer.finish()
 }
 
 #[derive(Default)]
 struct Writer {
-    messages: Vec<Value>,
     text: String,
     units: usize,
     entities: Vec<Value>,
 }
 
 impl Writer {
-    fn text(&mut self, text: &str) {
-        for c in text.chars() {
-            if self.units + c.len_utf16() > MAX_UNITS {
-                self.flush();
-            }
-            self.text.push(c);
-            self.units += c.len_utf16();
+    fn of(blocks: &[Block]) -> Self {
+        let mut writer = Self::default();
+        for block in in_code(blocks, is_live) {
+            writer.block(&block, 0);
+            writer.text("\n");
         }
+        writer
     }
 
-    /// Text with a look. What does not fit begins a new message.
+    fn finish(self) -> Value {
+        json!({
+            "text": self.text,
+            "entities": self.entities,
+            "link_preview_options": { "is_disabled": true },
+        })
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.units += text.encode_utf16().count();
+    }
+
+    /// Text with a look.
     fn marked(&mut self, kind: &str, text: &str, more: &Value) {
-        let units = text.encode_utf16().count();
-        if self.units > 0 && self.units + units > MAX_UNITS {
-            self.flush();
-        }
-        let text = match text
-            .char_indices()
-            .scan(0, |units, (at, c)| {
-                *units += c.len_utf16();
-                Some((at, *units))
-            })
-            .find(|(_, units)| *units > MAX_UNITS - 1)
-        {
-            Some((at, _)) => text.get(..at).unwrap_or_default(),
-            None => text,
-        };
         let (offset, length) = (self.units, text.encode_utf16().count());
         self.text(text);
         // Telegram refuses an entity without text.
-        if length > 0 && !text.trim().is_empty() {
+        if !text.trim().is_empty() {
             let mut entity = json!({ "type": kind, "offset": offset, "length": length });
             for (key, value) in more.as_object().into_iter().flatten() {
                 entity[key] = value.clone();
@@ -70,11 +88,11 @@ impl Writer {
         let indent = "  ".repeat(depth);
         match block {
             Block::Heading { content, .. } => {
-                self.marked("bold", &plain(content), &Value::Null);
+                self.inlines(content, Some("bold"));
                 self.text("\n");
             }
             Block::Paragraph(content) => {
-                self.inlines(content);
+                self.inlines(content, None);
                 self.text("\n");
             }
             Block::List { start, items } => {
@@ -95,7 +113,7 @@ impl Writer {
                         if index > 0 {
                             self.text(": ");
                         }
-                        self.inlines(cell);
+                        self.inlines(cell, None);
                     }
                     self.text("\n");
                 }
@@ -112,42 +130,23 @@ impl Writer {
         }
     }
 
-    fn inlines(&mut self, content: &[Inline]) {
+    /// A look cannot hold code, so it is given to what stands between.
+    fn inlines(&mut self, content: &[Inline], look: Option<&str>) {
         for part in content {
             match part {
-                Inline::Text(text) => self.text(text),
+                Inline::Text(text) => match look {
+                    Some(look) => self.marked(look, text, &Value::Null),
+                    None => self.text(text),
+                },
                 Inline::Code(text) => self.marked("code", text, &Value::Null),
-                Inline::Strong(inner) => self.marked("bold", &plain(inner), &Value::Null),
-                Inline::Emphasis(inner) => self.marked("italic", &plain(inner), &Value::Null),
-                Inline::Strike(inner) => self.marked("strikethrough", &plain(inner), &Value::Null),
+                Inline::Strong(inner) => self.inlines(inner, Some("bold")),
+                Inline::Emphasis(inner) => self.inlines(inner, Some("italic")),
+                Inline::Strike(inner) => self.inlines(inner, Some("strikethrough")),
                 Inline::Link { url, content } => {
                     self.marked("text_link", &plain(content), &json!({ "url": url }));
                 }
                 Inline::Break => self.text("\n"),
             }
         }
-    }
-
-    /// Messages end between blocks where they can.
-    fn cut_if_long(&mut self) {
-        if self.units > MAX_UNITS * 3 / 4 {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        let entities = std::mem::take(&mut self.entities);
-        self.units = 0;
-        if !text.trim().is_empty() {
-            self.messages.push(json!({
-                "text": text, "entities": entities, "link_preview_options": { "is_disabled": true },
-            }));
-        }
-    }
-
-    fn finish(mut self) -> Vec<Value> {
-        self.flush();
-        self.messages
     }
 }

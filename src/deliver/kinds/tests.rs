@@ -21,6 +21,33 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             2,
             0,
         ),
+        (
+            "teams: { url: 'https://x.logic.azure.com/w?sig=x' }",
+            1,
+            1000,
+        ),
+        (
+            "discord: { url: 'https://discord.com/api/webhooks/1/x' }",
+            1,
+            2000,
+        ),
+        (
+            "matrix: { homeserver: 'https://matrix.example.com', token: x, room: '!r:example.com' }",
+            1,
+            1000,
+        ),
+        ("telegram: { token: '1:x', chat_id: -1001 }", 1, 3000),
+        ("telegram: { token: '1:x', chat_id: '@soc' }", 1, 3000),
+        (
+            "mattermost: { url: 'https://chat.example.com/hooks/x' }",
+            1,
+            1000,
+        ),
+        (
+            "google_chat: { url: 'https://chat.googleapis.com/v1/spaces/S/messages?key=k&token=t' }",
+            1,
+            1000,
+        ),
         ("webhook: { url: 'https://example.com/in' }", 4, 0),
         ("pagerduty: { routing_key: k }", 2, 500),
         ("opsgenie: { api_key: k }", 2, 500),
@@ -56,7 +83,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, email, webhook, pagerduty, opsgenie, alertmanager, github"
+                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook, pagerduty, opsgenie, alertmanager, github"
             );
         }
     }
@@ -69,6 +96,12 @@ fn an_unknown_key_is_refused_in_every_section() {
         "console: { colour: red }",
         "slack: { chanel: x }",
         "email: { host: localhost, port: 25, from: a@example.com, to: [], cc: [] }",
+        "teams: { uri: x }",
+        "discord: { uri: x }",
+        "matrix: { server: x }",
+        "telegram: { chat: x }",
+        "mattermost: { channel: x }",
+        "google_chat: { uri: x }",
         "webhook: { uri: x }",
         "pagerduty: { key: x }",
         "opsgenie: { key: x }",

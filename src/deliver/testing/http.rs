@@ -15,6 +15,8 @@ use serde_json::Value;
 /// What the peer does with its next request.
 #[derive(Clone, Debug)]
 pub(in crate::deliver) enum Planned {
+    /// Answers as without a plan.
+    Usual,
     /// Answers so.
     Answer {
         status: u16,
@@ -45,6 +47,12 @@ impl Planned {
     }
 }
 
+impl From<String> for Planned {
+    fn from(body: String) -> Self {
+        Self::status(200, &body)
+    }
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(in crate::deliver) struct Taken {
@@ -72,16 +80,9 @@ impl Peer {
         Self::answering(|_| "ok".to_owned()).await
     }
 
-    /// A peer that answers 200 and what `answer` makes of the request.
-    pub(in crate::deliver) async fn answering(
-        answer: impl Fn(&Taken) -> String + Clone + Send + Sync + 'static,
-    ) -> Self {
-        Self::replying(move |taken| (200, answer(taken))).await
-    }
-
-    /// A peer that answers the status and the body that `reply` makes of the request.
-    pub(in crate::deliver) async fn replying(
-        reply: impl Fn(&Taken) -> (u16, String) + Clone + Send + Sync + 'static,
+    /// A peer that answers what `answer` makes of the request; a text is answered with 200.
+    pub(in crate::deliver) async fn answering<A: Into<Planned> + 'static>(
+        answer: impl Fn(&Taken) -> A + Clone + Send + Sync + 'static,
     ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = Self {
@@ -90,11 +91,22 @@ impl Peer {
         };
         let state = peer.clone();
         let router = Router::new().fallback(move |request: Request| {
-            let (state, reply) = (state.clone(), reply.clone());
-            async move { state.take(request, reply).await }
+            let (state, answer) = (state.clone(), answer.clone());
+            async move { state.take(request, answer).await }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
         peer
+    }
+
+    /// A peer that answers the status and the body that `reply` makes of the request.
+    pub(in crate::deliver) async fn replying(
+        reply: impl Fn(&Taken) -> (u16, String) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        Self::answering(move |taken| {
+            let (status, body) = reply(taken);
+            Planned::status(status, &body)
+        })
+        .await
     }
 
     /// The next requests are met so, the first first.
@@ -102,34 +114,51 @@ impl Peer {
         self.planned.lock().unwrap().extend(planned);
     }
 
+    /// Forgets the plan; whether there was still one.
+    pub(in crate::deliver) fn unplan(&self) -> bool {
+        let mut planned = self.planned.lock().unwrap();
+        let left = !planned.is_empty();
+        planned.clear();
+        left
+    }
+
+    /// How many requests so far.
+    pub(in crate::deliver) fn calls(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+
     /// Every request so far, those with a planned answer included.
     pub(in crate::deliver) fn taken(&self) -> Vec<Taken> {
         self.taken.lock().unwrap().clone()
     }
 
-    async fn take(self, request: Request, reply: impl Fn(&Taken) -> (u16, String)) -> Response {
+    async fn take<A: Into<Planned>>(
+        self,
+        request: Request,
+        answer: impl Fn(&Taken) -> A,
+    ) -> Response {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         let taken = Taken { parts, body };
         self.taken.lock().unwrap().push(taken.clone());
         let planned = self.planned.lock().unwrap().pop_front();
+        let planned = match planned {
+            None | Some(Planned::Usual) => answer(&taken).into(),
+            Some(planned) => planned,
+        };
         match planned {
-            None => {
-                let (status, body) = reply(&taken);
-                let response = Response::builder().status(status);
-                response.body(Body::from(body)).unwrap()
-            }
-            Some(Planned::Hang) => std::future::pending().await,
-            Some(Planned::Endless) => {
+            Planned::Usual => panic!("what is usual is an answer"),
+            Planned::Hang => std::future::pending().await,
+            Planned::Endless => {
                 let chunk = Bytes::from_static(&[b'x'; 4096]);
                 let chunks = stream::repeat_with(move || Ok::<_, Infallible>(chunk.clone()));
                 Response::new(Body::from_stream(chunks))
             }
-            Some(Planned::Answer {
+            Planned::Answer {
                 status,
                 headers,
                 body,
-            }) => {
+            } => {
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);

@@ -112,7 +112,7 @@ pub(super) fn teams(value: &str) -> Result<(), String> {
 
 pub(super) fn telegram(value: &str) -> Result<(), String> {
     let shown = Shown::of(value);
-    let messages = telegram_format::telegram(&document(value));
+    let messages = telegram_format::telegram(&report(value));
     let mut all = String::new();
     for message in &messages {
         let text = message["text"].as_str().ok_or("no text")?;
