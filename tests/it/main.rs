@@ -8,6 +8,7 @@
 )]
 
 mod alertmanager;
+mod alertmanager_peer;
 mod canary;
 mod crash;
 mod hostile;
