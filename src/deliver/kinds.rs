@@ -88,7 +88,7 @@ pub struct DeliveryConfig {
     #[schemars(range(min = 1))]
     pub concurrency: Option<u32>,
     /// The least time between the starts of two messages. The default depends on the kind: what a
-    /// chat is known to take, none for the others.
+    /// chat or a pager is known to take, none for the others.
     pub interval: Option<Span>,
 }
 

@@ -241,7 +241,7 @@ impl Opsgenie {
                 .get(format!("{}/requests/{id}", self.alerts.expose()));
             // The request is taken: no answer about it must not make it sent again.
             let Ok(answer) = self.send(request).await else {
-                continue;
+                return Ok(());
             };
             if answer.status == StatusCode::OK
                 && let Ok(body) = serde_json::from_slice::<Value>(&answer.body)

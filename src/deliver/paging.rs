@@ -49,9 +49,11 @@ pub(super) fn acts(notice: &Notice) -> Vec<Act> {
         return vec![Act::Trigger];
     };
     let stands = match notice.remote.as_deref() {
-        None => false,
+        Some("triggered" | "acknowledged") => true,
         // Ended twice is ended once.
-        Some(told) => last == Act::Resolve || told != Act::Resolve.name(),
+        Some("resolved") => last == Act::Resolve,
+        // Never told, or by another kind of destination under the same name.
+        _ => false,
     };
     if stands {
         vec![last]

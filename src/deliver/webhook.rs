@@ -1,6 +1,11 @@
-//! Webhook: JSON to any HTTP endpoint, signed as Standard Webhooks 1.0 asks.
+//! Webhook: JSON to any HTTP endpoint, signed as Standard Webhooks 1.0 asks; or the requests of a
+//! preset, which says as data how some product is told.
 
 mod body;
+mod exchange;
+mod preset;
+mod sample;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +20,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use reqwest::Client;
+use reqwest::RequestBuilder;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -24,6 +30,7 @@ use super::kinds::{BuildError, Kind};
 use super::{Destination, Notice, Pace, Receipt, SendError, client};
 use crate::clock::Clock;
 use crate::secret::{Secret, SecretKeys};
+use preset::{Preset, Site};
 
 /// Posts JSON.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -50,6 +57,19 @@ pub struct WebhookConfig {
     pub secret_file: Option<PathBuf>,
     /// Statuses that mean success; default: 200 to 299. Redirects are never followed.
     pub success: Vec<u16>,
+    /// Tells a product in its own way, in place of `method`, `body` and `success`: `apprise`,
+    /// `gotify`, `linear`, `ntfy`, `rocketchat` or `zammad`.
+    pub preset: Option<String>,
+    /// A preset of your own: a file of the same form as the built-in ones.
+    pub preset_file: Option<PathBuf>,
+    /// What the preset asks for. Treated as secrets.
+    pub params: BTreeMap<String, Secret>,
+    /// The token, when the preset wants one.
+    pub token: Option<Secret>,
+    /// The environment variable that holds the token.
+    pub token_env: Option<String>,
+    /// The file that holds the token.
+    pub token_file: Option<PathBuf>,
 }
 
 /// The method of a webhook.
@@ -73,6 +93,7 @@ pub(super) struct Webhook {
     template: Option<Environment<'static>>,
     signing_key: Option<SigningKey>,
     success: Vec<StatusCode>,
+    preset: Option<Preset>,
 }
 
 impl Kind for WebhookConfig {
@@ -134,8 +155,41 @@ impl Webhook {
                 .map(|secret| signing_key(&secret))
                 .transpose()?,
             success: success(&config.success)?,
+            preset: preset(config)?,
         })
     }
+}
+
+fn preset(config: &WebhookConfig) -> Result<Option<Preset>, BuildError> {
+    let token = SecretKeys {
+        key: "token",
+        value: config.token.as_ref(),
+        env: config.token_env.as_deref(),
+        file: config.token_file.as_deref(),
+    };
+    let token = token.resolve_optional()?;
+    let wrong = |wrong: &str| Err(BuildError::Setting(format!("webhook: {wrong}")));
+    let (name, written) = match (&config.preset, &config.preset_file) {
+        (Some(_), Some(_)) => return wrong("set only one of `preset` and `preset_file`"),
+        (Some(name), None) => (format!("preset `{name}`"), preset::builtin(name)),
+        (None, Some(file)) => (
+            format!("preset_file {}", file.display()),
+            preset::read(file),
+        ),
+        (None, None) if token.is_some() || !config.params.is_empty() => {
+            return wrong("`params` and `token` are for a `preset`");
+        }
+        (None, None) => return Ok(None),
+    };
+    let own = config.body.is_some() || !config.success.is_empty();
+    if own || config.method != WebhookMethod::Post {
+        return wrong("a preset has its own `method`, `body` and `success`");
+    }
+    let params = &config.params;
+    written
+        .and_then(|written| Preset::try_new(written, &Site { params, token }))
+        .map(Some)
+        .map_err(|error| BuildError::Setting(format!("webhook: {name}: {error}")))
 }
 
 /// `whsec_` and base64, or the text itself.
@@ -221,21 +275,34 @@ fn id(key: &str) -> String {
     key.chars().filter(keep).take(200).collect()
 }
 
+impl Webhook {
+    /// The headers by which the receiver knows a repetition and us.
+    fn identified(&self, request: RequestBuilder, notice: &Notice, body: &[u8]) -> RequestBuilder {
+        let id = id(&notice.key);
+        let timestamp = self.clock.now().as_second();
+        let request = request
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", timestamp);
+        match self.sign(&id, timestamp, body) {
+            Some(signature) => request.header("webhook-signature", signature),
+            None => request,
+        }
+    }
+}
+
 impl Destination for Webhook {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
+            if let Some(preset) = &self.preset {
+                return self.exchange(preset, notice).await;
+            }
             let now = self.clock.now();
-            let id = id(&notice.key);
             let body = self.request(notice, &now.to_string())?;
-            let mut request = self
+            let request = self
                 .client
                 .request(self.method.clone(), self.url.expose())
-                .header(CONTENT_TYPE, "application/json")
-                .header("webhook-id", &id)
-                .header("webhook-timestamp", now.as_second());
-            if let Some(signature) = self.sign(&id, now.as_second(), &body) {
-                request = request.header("webhook-signature", signature);
-            }
+                .header(CONTENT_TYPE, "application/json");
+            let request = self.identified(request, notice, &body);
             let request = request.headers(self.headers.clone()).body(body);
             let answer = client::send(request).await?;
             let success = if self.success.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! Such a product shows the text itself and hands it to mail, chat or SMS in formats that nobody
 //! here can know. So nothing of it may be live anywhere: hidden characters are marks, addresses are
-//! dead, and angle brackets, which begin HTML and the mentions of chats, are look-alikes.
+//! dead, and what begins HTML or the mentions of chats (`<`, `>`, `@`) is a look-alike.
 
 use super::defang::defang;
 use super::visible::{one_line, truncate, visible};
@@ -18,7 +18,10 @@ pub fn block(text: &str, max: usize) -> String {
 }
 
 fn dead(text: &str) -> String {
-    defang(text).replace('<', "‹").replace('>', "›")
+    defang(text)
+        .replace('<', "‹")
+        .replace('>', "›")
+        .replace('@', "＠")
 }
 
 #[cfg(test)]
@@ -32,6 +35,7 @@ mod tests {
         for (raw, shown) in [
             ("<!channel> a\nb", r"‹!channel› a\u{A}b"),
             ("curl https://evil.example", "curl hxxps://evil.example"),
+            ("@everyone", "＠everyone"),
             ("a\u{202e}gnp.exe", r"a\u{202E}gnp.exe"),
             ("bash -c 'id' & true", "bash -c 'id' & true"),
         ] {
@@ -42,7 +46,7 @@ mod tests {
 
     fn live(text: &str) -> bool {
         let lower = text.to_lowercase();
-        text.contains(['<', '>']) || lower.contains("http://") || lower.contains("https://")
+        text.contains(['<', '>', '@']) || lower.contains("http://") || lower.contains("https://")
     }
 
     #[test]

@@ -82,6 +82,24 @@ fn config(url: &str, port: u16, closed: &str) -> (String, Vec<&'static str>) {
             format!("webhook: {{ url: 'http://nowhere.invalid/?token={CANARY}' }}"),
         ),
         (
+            "preset",
+            format!(
+                "webhook: {{ url: 'http://{closed}/?token={CANARY}', preset: ntfy, params: {{ topic: {CANARY} }}, token: {CANARY} }}"
+            ),
+        ),
+        (
+            "pagerduty",
+            format!("pagerduty: {{ routing_key: {CANARY}, api_url: '{url}/{CANARY}' }}"),
+        ),
+        (
+            "opsgenie",
+            format!("opsgenie: {{ api_key: {CANARY}, api_url: '{url}/{CANARY}' }}"),
+        ),
+        (
+            "alertmanager",
+            format!("alertmanager: {{ url: 'http://u:{CANARY}@{closed}', token: {CANARY} }}"),
+        ),
+        (
             "mail",
             format!(
                 "email: {{ host: 127.0.0.1, port: {port}, username: u, password: {CANARY}, from: a@example.com, to: [b@example.com] }}"
