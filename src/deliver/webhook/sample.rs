@@ -57,6 +57,9 @@ fn notice(kind: NoticeKind, state: State, severity: Priority, full: bool) -> Not
                 by: title.into(),
                 at,
             }),
+            opened: at,
+            hushed: false,
+            escalated: 0,
         },
         report: Report {
             title: title.to_owned(),
@@ -67,5 +70,6 @@ fn notice(kind: NoticeKind, state: State, severity: Priority, full: bool) -> Not
         event: b"{}".to_vec(),
         link: full.then(|| "https://herald.example.com/incidents/1".to_owned()),
         remote: None,
+        previous: None,
     }
 }
