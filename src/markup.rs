@@ -18,7 +18,7 @@ pub mod html;
 pub mod inert;
 pub mod jira;
 #[cfg(test)]
-mod judges;
+pub(crate) mod judges;
 pub mod matrix;
 pub mod mattermost;
 pub mod pages;

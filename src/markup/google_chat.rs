@@ -108,7 +108,7 @@ fn inlines(out: &mut String, content: &[Inline], look: &str) {
 }
 
 /// A text in which Chat finds no end of the code, no mention and no address.
-fn dead(text: &str) -> String {
+pub(super) fn dead(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let text = defang(text);
     let mut chars = text.chars().peekable();

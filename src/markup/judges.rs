@@ -4,6 +4,7 @@
 //! text of each slot is the value: as marked by [`visible`](super::visible), and defanged where a
 //! product follows addresses.
 
+pub(crate) mod chats;
 mod json;
 mod markdown;
 mod pandoc;
@@ -95,7 +96,7 @@ fn each(
     Some(rows.iter().map(|row| check(&row.value)).collect())
 }
 
-const JUDGES: [(&str, Judge); 14] = [
+const JUDGES: [(&str, Judge); 16] = [
     ("markdown", |rows| each(rows, markdown::report)),
     ("github", |rows| each(rows, markdown::github)),
     ("gitlab", |rows| each(rows, markdown::gitlab)),
@@ -105,6 +106,8 @@ const JUDGES: [(&str, Judge); 14] = [
     ("adf", |rows| each(rows, json::adf)),
     ("teams", |rows| each(rows, json::teams)),
     ("telegram", |rows| each(rows, json::telegram)),
+    ("matrix", |rows| each(rows, chats::matrix)),
+    ("google-chat", |rows| each(rows, chats::google_chat)),
     ("html", |rows| each(rows, plain::html)),
     ("text", |rows| each(rows, plain::text)),
     ("csv", |rows| each(rows, plain::csv)),
@@ -176,7 +179,7 @@ proptest::proptest! {
     fn any_text_is_inert_in_every_format(value in super::testing::hostile_text()) {
         let checks = [
             markdown::report, markdown::github, markdown::gitlab, markdown::mattermost, markdown::discord,
-            json::adf, json::teams, json::telegram, plain::text, plain::csv,
+            json::adf, json::teams, json::telegram, chats::matrix, chats::google_chat, plain::text, plain::csv,
         ];
         for (number, check) in checks.into_iter().enumerate() {
             let judged = if value.trim().is_empty() { Ok(()) } else { check(&value) };

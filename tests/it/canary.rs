@@ -63,6 +63,31 @@ fn config(url: &str, port: u16, closed: &str) -> (String, Vec<&'static str>) {
             "hookdown",
             format!("slack: {{ webhook_url: 'http://{closed}/services/{CANARY}' }}"),
         ),
+        ("teams", format!("teams: {{ url: '{url}/w?sig={CANARY}' }}")),
+        (
+            "discord",
+            format!("discord: {{ url: '{url}/api/webhooks/1/{CANARY}' }}"),
+        ),
+        (
+            "matrix",
+            format!("matrix: {{ homeserver: '{url}', token: {CANARY}, room: '!r:x' }}"),
+        ),
+        (
+            "telegram",
+            format!("telegram: {{ token: '1:{CANARY}', chat_id: -1, api_url: '{url}' }}"),
+        ),
+        (
+            "mattermost",
+            format!("mattermost: {{ url: '{url}', token: {CANARY}, channel_id: c }}"),
+        ),
+        (
+            "mathook",
+            format!("mattermost: {{ url: '{url}/hooks/{CANARY}' }}"),
+        ),
+        (
+            "chat",
+            format!("google_chat: {{ url: '{url}/v1/spaces/S/messages?token={CANARY}' }}"),
+        ),
         (
             "web",
             format!(

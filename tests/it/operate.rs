@@ -50,6 +50,12 @@ fn every_format_renders_and_explain_tells_the_route() {
         ("text", "Evidence"),
         ("html", "<table"),
         ("slack", "rich_text"),
+        ("teams", "AdaptiveCard"),
+        ("discord", "allowed_mentions"),
+        ("matrix", "m.mentions"),
+        ("telegram", "link_preview_options"),
+        ("mattermost", "## Summary"),
+        ("google-chat", "*Summary*"),
         ("json", "\"lead\""),
     ] {
         let (code, text) = herald(&["render", "--to", format, file]);
