@@ -82,14 +82,16 @@ fn line(out: &mut String, content: &[Inline], look: &str) {
     out.push('\n');
 }
 
-/// A look stands around words and not around blanks or code: there Chat would show its sign.
+/// A look stands around words, not around blanks, punctuation or code: there Chat would show its
+/// sign.
 fn inlines(out: &mut String, content: &[Inline], look: &str) {
     for part in content {
         match part {
             Inline::Text(text) => {
                 let words = text.trim();
                 let (before, after) = text.split_once(words).unwrap_or_default();
-                let look = if words.is_empty() { "" } else { look };
+                let has_words = words.contains(char::is_alphanumeric);
+                let look = if has_words { look } else { "" };
                 push(out, &[before, look, words, look, after]);
             }
             Inline::Code(text) if text.is_empty() => out.push_str("`\\u{}`"),

@@ -8,24 +8,39 @@ pub(super) fn in_code(blocks: &[Block], live: fn(&str) -> bool) -> Vec<Block> {
     blocks.iter().map(|block| of_block(block, live)).collect()
 }
 
-/// Words that most chats act on: all but plain words, numbers and times, with the punctuation of
-/// prose around them.
+/// Words that most chats act on: all but plain words, numbers, dates and times, with the punctuation
+/// of prose around them.
 pub(super) fn is_live(word: &str) -> bool {
-    let word = word.trim_start_matches(['(', '"', '“', '[']);
-    let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '”', ']', '…']);
+    let (_, word, _) = in_prose(word);
     let digits = word.chars().filter(char::is_ascii_digit).count();
-    let time = word.chars().all(|c| c.is_ascii_digit() || c == ':');
-    let date = word.chars().all(|c| c.is_ascii_digit() || c == '-') && digits == 8;
-    if time && digits <= 6 || date {
+    let number = |mark: char| word.chars().all(|c| c.is_ascii_digit() || c == mark);
+    let time = digits <= 6 && number(':');
+    let date = digits == 8 && number('-');
+    // Two dots would make it an address.
+    let decimal = digits <= 6 && number('.') && word.matches('.').count() <= 1;
+    if time || date || decimal {
         return false;
     }
     // A dash begins a list where it begins a line. Seven digits are a telephone number to some.
     word.starts_with('-') || digits >= 7 || word.chars().any(|c| !is_quiet(c))
 }
 
+/// The punctuation before a word, the word, and the punctuation after it.
+fn in_prose(word: &str) -> (&str, &str, &str) {
+    let inner = word.trim_start_matches(['(', '"', '“', '[']);
+    let (before, _) = word.split_at(word.len() - inner.len());
+    let core = inner.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '”', ']', '…']);
+    let (core, after) = inner.split_at(core.len());
+    (before, core, after)
+}
+
 /// Characters that begin nothing and join nothing.
 fn is_quiet(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '\'' | '’' | '–' | '—' | '·' | ',' | '%' | '×')
+    c.is_alphanumeric()
+        || matches!(
+            c,
+            '-' | '\'' | '’' | '–' | '—' | '·' | ',' | '%' | '×' | '→'
+        )
 }
 
 fn of_block(block: &Block, live: fn(&str) -> bool) -> Block {
@@ -69,10 +84,13 @@ fn of_text(out: &mut Vec<Inline>, text: &str, live: fn(&str) -> bool) {
         let word = piece.trim_end();
         let (_, blank) = piece.split_at(word.len());
         if live(word) {
+            let (before, core, after) = in_prose(word);
+            prose.push_str(before);
             if !prose.is_empty() {
                 out.push(Inline::Text(std::mem::take(&mut prose)));
             }
-            out.push(Inline::Code(word.to_owned()));
+            out.push(Inline::Code(core.to_owned()));
+            prose.push_str(after);
             prose.push_str(blank);
         } else {
             prose.push_str(piece);
@@ -94,6 +112,8 @@ mod tests {
             "well-known",
             "(twice).",
             "10:00:00",
+            "(2.7",
+            "→",
             "2026-03-01",
             "it's",
             "7",
@@ -119,6 +139,7 @@ mod tests {
             ":smile:",
             "!room:server",
             "1:2:3:4:5:6:7:8",
+            "10.0.0.1",
             "-",
             "-c",
             "&amp;",
@@ -129,13 +150,13 @@ mod tests {
 
     #[test]
     fn the_text_stays_the_same() {
-        let line = [Inline::Text("say @all  twice ".to_owned())];
+        let line = [Inline::Text("say (@all),  twice ".to_owned())];
         assert_eq!(
             of_line(&line, is_live),
             [
-                Inline::Text("say ".to_owned()),
+                Inline::Text("say (".to_owned()),
                 Inline::Code("@all".to_owned()),
-                Inline::Text("  twice ".to_owned())
+                Inline::Text("),  twice ".to_owned())
             ]
         );
     }
