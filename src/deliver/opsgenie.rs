@@ -3,7 +3,7 @@
 //!
 //! Facts: docs.opsgenie.com, Alert API. A 202 says that the request was queued; whether it worked is
 //! asked for afterwards. The description may be shown as HTML, so event text arrives as
-//! [`inert`](crate::markup::inert) text.
+//! [`inert`] text.
 
 use std::path::PathBuf;
 use std::sync::Arc;

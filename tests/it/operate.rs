@@ -40,6 +40,40 @@ fn the_example_configuration_works_and_fits_the_schema() {
 }
 
 #[test]
+fn check_tries_a_preset_and_names_its_file_and_the_place_of_a_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, preset) = (
+        folder.path().join("herald.yaml"),
+        folder.path().join("own.yaml"),
+    );
+    let text = format!(
+        "destinations: {{ own: {{ webhook: {{ url: 'https://example.com', preset_file: '{}' }} }} }}\nroute: {{ to: [own] }}\n",
+        preset.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let check = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
+            .args(["check", "--config", config.to_str().unwrap()])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    std::fs::write(&preset, "create: { body: '{{ report.line }}' }\n").unwrap();
+    assert_eq!(check().0, Some(0));
+    std::fs::write(&preset, "create: { body: '{{ report.lime }}' }\n").unwrap();
+    let (code, said) = check();
+    assert_eq!(code, Some(1));
+    let place = "destinations.own: webhook: preset_file ";
+    assert!(
+        said.contains(place) && said.contains("own.yaml: create.body: undefined"),
+        "{said}"
+    );
+}
+
+#[test]
 fn every_format_renders_and_explain_tells_the_route() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("event.json");
