@@ -109,39 +109,34 @@ struct Call {
     body: Value,
 }
 
-/// The requests for one step. An alert that is triggered again keeps its first description, so that
-/// is replaced by a request of its own, and so is the priority.
+/// The requests for one step. An alert keeps its first description and priority whatever is said
+/// later, so these are replaced by requests of their own.
 fn requests(notice: &Notice, act: Act, team: Option<&str>, tags: &[String]) -> Vec<Call> {
     let alias = notice.incident.uid;
-    let source = "falco-herald";
     let call = |method, part: &str, body| Call {
         method,
         path: format!("/{alias}/{part}?identifierType=alias"),
         body,
     };
-    let note = || json!({ "source": source, "note": note(notice) });
-    match act {
-        Act::Acknowledge => vec![call(Method::POST, "acknowledge", note())],
-        Act::Resolve => vec![call(Method::POST, "close", note())],
+    let note = || json!({ "source": "falco-herald", "note": note(notice) });
+    let alert = create(notice, team, tags);
+    let part = |name: &str| call(Method::PUT, name, json!({ name: alert[name] }));
+    let changes = [part("description"), part("priority")];
+    let (first, changed) = match act {
+        Act::Resolve => (call(Method::POST, "close", note()), false),
+        Act::Acknowledge => (call(Method::POST, "acknowledge", note()), true),
         Act::Trigger => {
             let create = Call {
                 method: Method::POST,
                 path: String::new(),
-                body: create(notice, team, tags),
+                body: alert,
             };
-            if notice.remote.is_none() {
-                return vec![create];
-            }
-            let (description, priority) = (&create.body["description"], &create.body["priority"]);
-            let description = json!({ "description": description });
-            let priority = json!({ "priority": priority });
-            vec![
-                create,
-                call(Method::PUT, "description", description),
-                call(Method::PUT, "priority", priority),
-            ]
+            (create, true)
         }
-    }
+    };
+    let changed = changed && notice.remote.is_some();
+    let changes = changes.into_iter().filter(|_| changed);
+    std::iter::once(first).chain(changes).collect()
 }
 
 fn create(notice: &Notice, team: Option<&str>, tags: &[String]) -> Value {
