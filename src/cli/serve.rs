@@ -10,6 +10,7 @@ use super::ConfigFile;
 use crate::app::{App, Reload};
 use crate::clock::Clock;
 use crate::config::{Loaded, resolve};
+use crate::deliver::DestinationConfig;
 use crate::lifecycle::{Shutdown, on_hangup};
 
 /// How often configuration and templates are looked at. Watching single files misses the symlink
@@ -52,8 +53,11 @@ fn apply(file: &ConfigFile, reload: &Reload) {
 async fn watch(file: ConfigFile, loaded: Loaded, reload: Reload) {
     let templates = loaded.config.templates.clone();
     let tls = loaded.config.ingest.files().into_iter();
+    let destinations = loaded.config.destinations.values();
+    let presets = destinations.flat_map(DestinationConfig::files);
     let config = file.path().into_iter().map(Path::to_owned);
-    let watched: Vec<_> = config.chain(templates).chain(tls.cloned()).collect();
+    let further = templates.into_iter().chain(tls.chain(presets).cloned());
+    let watched: Vec<_> = config.chain(further).collect();
     if watched.is_empty() {
         return;
     }

@@ -1,5 +1,6 @@
 //! The kinds of destinations: the one table that knows them all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,12 @@ impl DestinationConfig {
             console: Some(ConsoleConfig::default()),
             ..Self::default()
         }
+    }
+
+    /// The files beside the configuration that say how it is delivered.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let webhook = self.webhook.iter();
+        webhook.filter_map(|webhook| webhook.preset_file.as_ref())
     }
 }
 
