@@ -122,7 +122,10 @@ pub(super) const BETWEEN: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deliver::testing::notice;
+    use crate::deliver::testing::{notice, now, titled};
+    use crate::incident::Handled;
+    use crate::markup::escape::{code_block, inline};
+    use crate::markup::testing::corpus;
 
     #[test]
     fn every_way_through_an_incident_ends_where_it_stands() {
@@ -147,6 +150,34 @@ mod tests {
             notice.incident.state = state;
             notice.remote = told.map(|act| act.name().to_owned());
             assert_eq!(acts(&notice), expected, "{state:?} {told:?}");
+        }
+    }
+
+    #[test]
+    fn no_value_of_the_corpus_is_live_in_anything_that_is_told() {
+        for row in corpus() {
+            let value = row.value.as_str();
+            let mut notice = titled(NoticeKind::Open, value);
+            notice.incident.labels = vec![(value.to_owned(), value.into())];
+            notice.incident.handled = Some(Handled {
+                by: value.into(),
+                at: now(),
+            });
+            notice.report.markdown = format!("# {}\n\n{}", inline(value), code_block(value, ""));
+            let lines = facts(&notice).into_iter().map(|(_, text)| text);
+            let labels = labels(&notice).flat_map(|(name, text)| [name, text]);
+            let lines = lines.chain(labels).chain([summary(&notice, 1_000)]);
+            for line in lines {
+                let live = line.contains(['<', '>', '@']) || line.contains("http://");
+                assert!(
+                    !live && !line.contains(char::is_control),
+                    "{}: {line}",
+                    row.id
+                );
+            }
+            let report = report(&notice, 10_000);
+            let live = report.contains(['<', '>', '@']) || report.contains("https://");
+            assert!(!live, "{}: {report}", row.id);
         }
     }
 
