@@ -123,3 +123,11 @@ fn a_delivery_is_given_up_after_a_day_unless_the_site_says_otherwise() {
     let wrong = configured("{ console: {}, delivery: { retry_initial: 1h, retry_max: 1m } }");
     assert!(matches!(wrong, Err(BuildError::Backoff(_))));
 }
+
+#[test]
+fn a_preset_of_the_site_is_one_of_its_files() {
+    let yaml = "webhook: { url: 'https://example.com', preset_file: own.yaml }";
+    let config: DestinationConfig = serde_saphyr::from_str(yaml).unwrap();
+    let files: Vec<_> = config.files().collect();
+    assert_eq!(files, [std::path::Path::new("own.yaml")]);
+}

@@ -142,11 +142,7 @@ pub(in super::super) fn builtin_names() -> Vec<String> {
 
 /// A preset of this binary.
 pub(in super::super) fn builtin(name: &str) -> Result<Written, String> {
-    // The name comes from the configuration, and a debug build reads files.
-    let known = builtin_names().iter().any(|known| known == name);
-    let file = known
-        .then(|| Builtin::get(&format!("{name}.yaml")))
-        .flatten();
+    let file = Builtin::get(&format!("{name}.yaml"));
     let Some(file) = file else {
         return Err(format!(
             "there is none; there are {}",
