@@ -39,113 +39,95 @@ fn bytes(folder: &Path) -> Vec<u8> {
     all
 }
 
-/// A destination of every kind, in order and out of order, each with a canary; and their names.
+/// A destination of every kind, in order and out of order, each with a canary.
+const DESTINATIONS: [(&str, &str); 22] = [
+    (
+        "bot",
+        "slack: { token: xoxb-CANARY, channel: C1, api_url: 'URL/api' }",
+    ),
+    (
+        "botdown",
+        "slack: { token: xoxb-CANARY, channel: C1, api_url: 'http://CLOSED/CANARY' }",
+    ),
+    ("hook", "slack: { webhook_url: 'URL/CANARY' }"),
+    (
+        "hookdown",
+        "slack: { webhook_url: 'http://CLOSED/services/CANARY' }",
+    ),
+    ("teams", "teams: { url: 'URL/w?sig=CANARY' }"),
+    ("discord", "discord: { url: 'URL/api/webhooks/1/CANARY' }"),
+    (
+        "matrix",
+        "matrix: { homeserver: 'URL', token: CANARY, room: '!r:x' }",
+    ),
+    (
+        "telegram",
+        "telegram: { token: '1:CANARY', chat_id: -1, api_url: 'URL' }",
+    ),
+    (
+        "mattermost",
+        "mattermost: { url: 'URL', token: CANARY, channel_id: c }",
+    ),
+    ("mathook", "mattermost: { url: 'URL/hooks/CANARY' }"),
+    (
+        "chat",
+        "google_chat: { url: 'URL/v1/spaces/S/messages?token=CANARY' }",
+    ),
+    (
+        "web",
+        "webhook: { url: 'http://u:CANARY@HERE/in?token=CANARY', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, headers: { X-Token: CANARY } }",
+    ),
+    ("webdown", "webhook: { url: 'http://CLOSED/?token=CANARY' }"),
+    ("webtls", "webhook: { url: 'https://HERE/?token=CANARY' }"),
+    (
+        "webname",
+        "webhook: { url: 'http://nowhere.invalid/?token=CANARY' }",
+    ),
+    (
+        "preset",
+        "webhook: { url: 'http://CLOSED/?token=CANARY', preset: ntfy, params: { topic: CANARY }, token: CANARY }",
+    ),
+    (
+        "pagerduty",
+        "pagerduty: { routing_key: CANARY, api_url: 'URL/CANARY' }",
+    ),
+    (
+        "opsgenie",
+        "opsgenie: { api_key: CANARY, api_url: 'URL/CANARY' }",
+    ),
+    (
+        "alertmanager",
+        "alertmanager: { url: 'http://u:CANARY@CLOSED', token: CANARY }",
+    ),
+    (
+        "github",
+        "github: { repository: a/b, token: CANARY, api_url: 'URL/CANARY' }",
+    ),
+    (
+        "mail",
+        "email: { host: 127.0.0.1, port: PORT, username: u, password: CANARY, from: a@example.com, to: [b@example.com] }",
+    ),
+    (
+        "maildown",
+        "email: { host: 127.0.0.1, port: 1, username: u, password: CANARY, from: a@example.com, to: [b@example.com] }",
+    ),
+];
+
+/// The configuration of them, and their names.
 fn config(url: &str, port: u16, closed: &str) -> (String, Vec<&'static str>) {
-    let here = url.trim_start_matches("http://");
-    let delivery =
-        "delivery: { retry_initial: 10ms, retry_max: 10ms, timeout: 300ms, interval: 0s }";
-    let destinations = [
-        (
-            "bot",
-            format!("slack: {{ token: xoxb-{CANARY}, channel: C1, api_url: '{url}/api' }}"),
-        ),
-        (
-            "botdown",
-            format!(
-                "slack: {{ token: xoxb-{CANARY}, channel: C1, api_url: 'http://{closed}/{CANARY}' }}"
-            ),
-        ),
-        (
-            "hook",
-            format!("slack: {{ webhook_url: '{url}/{CANARY}' }}"),
-        ),
-        (
-            "hookdown",
-            format!("slack: {{ webhook_url: 'http://{closed}/services/{CANARY}' }}"),
-        ),
-        ("teams", format!("teams: {{ url: '{url}/w?sig={CANARY}' }}")),
-        (
-            "discord",
-            format!("discord: {{ url: '{url}/api/webhooks/1/{CANARY}' }}"),
-        ),
-        (
-            "matrix",
-            format!("matrix: {{ homeserver: '{url}', token: {CANARY}, room: '!r:x' }}"),
-        ),
-        (
-            "telegram",
-            format!("telegram: {{ token: '1:{CANARY}', chat_id: -1, api_url: '{url}' }}"),
-        ),
-        (
-            "mattermost",
-            format!("mattermost: {{ url: '{url}', token: {CANARY}, channel_id: c }}"),
-        ),
-        (
-            "mathook",
-            format!("mattermost: {{ url: '{url}/hooks/{CANARY}' }}"),
-        ),
-        (
-            "chat",
-            format!("google_chat: {{ url: '{url}/v1/spaces/S/messages?token={CANARY}' }}"),
-        ),
-        (
-            "web",
-            format!(
-                "webhook: {{ url: 'http://u:{CANARY}@{here}/in?token={CANARY}', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, headers: {{ X-Token: {CANARY} }} }}"
-            ),
-        ),
-        (
-            "webdown",
-            format!("webhook: {{ url: 'http://{closed}/?token={CANARY}' }}"),
-        ),
-        (
-            "webtls",
-            format!("webhook: {{ url: 'https://{here}/?token={CANARY}' }}"),
-        ),
-        (
-            "webname",
-            format!("webhook: {{ url: 'http://nowhere.invalid/?token={CANARY}' }}"),
-        ),
-        (
-            "preset",
-            format!(
-                "webhook: {{ url: 'http://{closed}/?token={CANARY}', preset: ntfy, params: {{ topic: {CANARY} }}, token: {CANARY} }}"
-            ),
-        ),
-        (
-            "pagerduty",
-            format!("pagerduty: {{ routing_key: {CANARY}, api_url: '{url}/{CANARY}' }}"),
-        ),
-        (
-            "opsgenie",
-            format!("opsgenie: {{ api_key: {CANARY}, api_url: '{url}/{CANARY}' }}"),
-        ),
-        (
-            "alertmanager",
-            format!("alertmanager: {{ url: 'http://u:{CANARY}@{closed}', token: {CANARY} }}"),
-        ),
-        (
-            "mail",
-            format!(
-                "email: {{ host: 127.0.0.1, port: {port}, username: u, password: {CANARY}, from: a@example.com, to: [b@example.com] }}"
-            ),
-        ),
-        (
-            "maildown",
-            format!(
-                "email: {{ host: '{}', port: 1, username: u, password: {CANARY}, from: a@example.com, to: [b@example.com] }}",
-                "127.0.0.1"
-            ),
-        ),
-    ];
-    let names = destinations
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>();
-    let section =
-        |(name, kind): &(&str, String)| format!("  {name}:\n    {kind}\n    {delivery}\n");
-    let sections: Vec<_> = destinations.iter().map(section).collect();
-    let sections = sections.concat();
+    let names: Vec<_> = DESTINATIONS.iter().map(|(name, _)| *name).collect();
+    let section = |(name, kind): &(&str, &str)| {
+        let kind = kind
+            .replace("CANARY", CANARY)
+            .replace("CLOSED", closed)
+            .replace("HERE", url.trim_start_matches("http://"))
+            .replace("URL", url)
+            .replace("PORT", &port.to_string());
+        format!(
+            "  {name}:\n    {kind}\n    delivery: {{ retry_initial: 10ms, retry_max: 10ms, timeout: 300ms, interval: 0s }}\n"
+        )
+    };
+    let sections: String = DESTINATIONS.iter().map(section).collect();
     let config = format!(
         "ingest: {{ auth: {{ basic: {{ username: falco, password: {CANARY} }} }} }}\nadmin_auth: {{ bearer: {{ token: {CANARY} }} }}\ndestinations:\n{sections}route: {{ to: [{}], group_by: [rule], group_interval: 10ms }}\n",
         names.join(", ")
