@@ -121,14 +121,15 @@ fn address(server: &str, rest: &[&str]) -> Option<Url> {
     Some(url)
 }
 
-/// What a webhook says when its settings are to be mended, though some of it comes with status 400.
-const WEBHOOK: &str = "web.incoming_webhook.";
-
-/// What it says of the post.
-const CONTENT: [&str; 2] = [
-    "web.incoming_webhook.text.app_error",
-    "web.incoming_webhook.parse.app_error",
+/// What only a change of the settings mends, though some of it comes with status 400.
+const SETTINGS: [&str; 3] = [
+    "web.incoming_webhook.",
+    "api.post.create_post.can_not_post_to_deleted.",
+    "api.post.create_post.town_square_read_only",
 ];
+
+/// What a webhook says of the post itself.
+const CONTENT: [&str; 2] = ["web.incoming_webhook.text.", "web.incoming_webhook.parse."];
 
 /// What is said of a post that cannot be edited or answered any more.
 const GONE: [&str; 3] = [
@@ -161,7 +162,8 @@ impl Mattermost {
         if (1..=100).contains(&id.len()) && id.bytes().all(is_of_id) {
             error.reason = format!("mattermost answered {} {id}", answer.status.as_u16());
         }
-        if answer.status.is_client_error() && id.starts_with(WEBHOOK) && !CONTENT.contains(&id) {
+        let is_of = |starts: &[&str]| starts.iter().any(|start| id.starts_with(start));
+        if answer.status.is_client_error() && is_of(&SETTINGS) && !is_of(&CONTENT) {
             error = SendError::fail(error.reason);
         }
         error.into()

@@ -202,6 +202,10 @@ async fn each_refusal_has_its_verdict_by_both_transports() {
                 refusal(400, "web.incoming_webhook.channel.app_error"),
                 "fail",
             ),
+            (
+                refusal(400, "api.post.create_post.can_not_post_to_deleted.error"),
+                "fail",
+            ),
             (refusal(403, "api.context.permissions.app_error"), "fail"),
             (Planned::status(410, CANARY), "fail"),
             (Planned::status(302, CANARY), "fail"),
