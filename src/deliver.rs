@@ -19,6 +19,8 @@ mod mattermost;
 mod opsgenie;
 mod pagerduty;
 mod paging;
+mod redmine;
+mod rt;
 mod slack;
 mod teams;
 mod telegram;

@@ -101,6 +101,19 @@ impl SecretKeys<'_> {
     }
 }
 
+/// The [`SecretKeys`] of a section's three fields: `secret_keys!(section, token, token_env, token_file)`.
+macro_rules! secret_keys {
+    ($section:expr, $value:ident, $env:ident, $file:ident) => {
+        $crate::secret::SecretKeys {
+            key: stringify!($value),
+            value: $section.$value.as_ref(),
+            env: $section.$env.as_deref(),
+            file: $section.$file.as_deref(),
+        }
+    };
+}
+pub(crate) use secret_keys;
+
 fn from_env(key: &'static str, variable: &str) -> Result<Secret, SecretError> {
     #[expect(
         clippy::disallowed_methods,

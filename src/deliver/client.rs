@@ -57,13 +57,21 @@ pub(super) struct Answer {
 
 /// Sends a request and reads its answer up to the cap.
 pub(super) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, SendError> {
+    send_up_to(request, ANSWER).await
+}
+
+/// The same with a cap of its own, in bytes.
+pub(super) async fn send_up_to(
+    request: reqwest::RequestBuilder,
+    cap: usize,
+) -> Result<Answer, SendError> {
     let mut response: Response = request.send().await.map_err(|error| failed(&error))?;
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-        let room = ANSWER.saturating_sub(body.len());
+        let room = cap.saturating_sub(body.len());
         body.extend(chunk.iter().take(room));
-        if body.len() >= ANSWER {
+        if body.len() >= cap {
             break;
         }
     }

@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 
 use super::client::{self, Answer};
 use super::kinds::{BuildError, Kind};
+use super::ticket::api::ANSWER;
 use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
 use crate::clock::Clock;
 use crate::markup::dialect::{Dialect, markdown};
 use crate::markup::document::Document;
 use crate::markup::visible::truncate;
-use crate::secret::{Secret, SecretKeys};
+use crate::secret::{Secret, secret_keys};
 
 /// Keeps one GitHub issue for each kind of trouble.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -61,12 +62,7 @@ struct Github {
 
 impl Kind for GithubConfig {
     fn build(&self, timeout: Duration, clock: &Clock) -> Result<Arc<dyn Destination>, BuildError> {
-        let token = SecretKeys {
-            key: "token",
-            value: self.token.as_ref(),
-            env: self.token_env.as_deref(),
-            file: self.token_file.as_deref(),
-        };
+        let token = secret_keys!(self, token, token_env, token_file);
         let parts: Vec<_> = self.repository.split('/').collect();
         let name = |part: &&str| {
             let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -98,7 +94,7 @@ impl Github {
         let mut labels = vec![draft.marker];
         labels.extend(self.labels.iter().map(String::as_str));
         // Labels are dropped without a word where the token may not set them: the body has the mark too.
-        let mark = format!("<!-- {} -->\n\n", draft.marker);
+        let mark = mark(draft.marker);
         let report = in_dialect(&draft.report.markdown);
         let report = if mark.len() + report.len() <= BODY {
             report
@@ -128,7 +124,7 @@ impl Github {
             Some(body) => request.json(&body),
             None => request,
         };
-        client::send(request).await
+        client::send_up_to(request, ANSWER).await
     }
 
     /// Calls below the repository; the answer's JSON.
@@ -177,6 +173,10 @@ impl Github {
             ..error
         })
     }
+}
+
+fn mark(marker: &str) -> String {
+    format!("<!-- {marker} -->\n\n")
 }
 
 fn in_dialect(text: &str) -> String {
@@ -233,7 +233,13 @@ impl Tracker for Github {
             let answer = self.call(Method::GET, &query, None).await?;
             let found = self.judge(&answer)?;
             let found = found["items"].as_array().ok_or_else(unreadable)?;
-            Ok(found.iter().filter_map(ticket).collect())
+            // An event that quotes the marker makes no issue ours: it is our first line.
+            let mark = mark(marker);
+            let ours = |issue: &&Value| {
+                let body = issue["body"].as_str();
+                body.is_some_and(|body| body.starts_with(mark.trim_end()))
+            };
+            Ok(found.iter().filter(ours).filter_map(ticket).collect())
         })
     }
 

@@ -17,6 +17,8 @@ use super::matrix::MatrixConfig;
 use super::mattermost::MattermostConfig;
 use super::opsgenie::OpsgenieConfig;
 use super::pagerduty::PagerdutyConfig;
+use super::redmine::RedmineConfig;
+use super::rt::RtConfig;
 use super::slack::SlackConfig;
 use super::teams::TeamsConfig;
 use super::telegram::TelegramConfig;
@@ -59,6 +61,10 @@ pub struct DestinationConfig {
     pub alertmanager: Option<AlertmanagerConfig>,
     /// Keeps one GitHub issue for each kind of trouble.
     pub github: Option<GithubConfig>,
+    /// Keeps one Redmine issue for each kind of trouble.
+    pub redmine: Option<RedmineConfig>,
+    /// Keeps one ticket in Request Tracker for each kind of trouble.
+    pub rt: Option<RtConfig>,
     /// Retries and age limit.
     pub delivery: DeliveryConfig,
 }
@@ -166,6 +172,8 @@ kinds! {
     opsgenie: "Opsgenie or Jira Service Management",
     alertmanager: "Alertmanager, by its API v2",
     github: "GitHub Issues",
+    redmine: "Redmine",
+    rt: "Request Tracker, by its REST API 2",
 }
 
 fn names() -> String {

@@ -102,12 +102,7 @@ pub(super) fn label(notice: &Notice, name: &str) -> Option<String> {
 
 /// The title, of at most `max` characters; never empty, because pagers refuse that.
 pub(super) fn summary(notice: &Notice, max: usize) -> String {
-    let title = inert::line(notice.report.title.trim(), max);
-    if title.is_empty() {
-        "A Falco alert".to_owned()
-    } else {
-        title
-    }
+    inert::title(&notice.report.title, max)
 }
 
 /// The report as inert plain text of at most `max` characters.

@@ -9,6 +9,7 @@ pub(super) mod slack;
 pub(super) mod smtp;
 pub(super) mod teams;
 pub(super) mod telegram;
+pub(super) mod tracker;
 
 use std::time::Duration;
 

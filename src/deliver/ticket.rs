@@ -8,7 +8,9 @@
 //!
 //! The description is written once. What follows are comments, at growing intervals.
 
+pub(super) mod api;
 mod remote;
+pub(super) mod room;
 mod words;
 
 use std::time::Duration;

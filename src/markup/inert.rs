@@ -12,6 +12,16 @@ pub fn line(text: &str, max: usize) -> String {
     truncate(&dead(&one_line(text)), max).into_owned()
 }
 
+/// The title of a report as one line, which is never empty.
+pub fn title(text: &str, max: usize) -> String {
+    let title = line(text.trim(), max);
+    if title.is_empty() {
+        "A Falco alert".to_owned()
+    } else {
+        title
+    }
+}
+
 /// Text that keeps its lines, of at most `max` characters.
 pub fn block(text: &str, max: usize) -> String {
     truncate(&dead(&visible(text)), max).into_owned()

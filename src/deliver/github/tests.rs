@@ -177,6 +177,29 @@ async fn an_issue_closed_as_not_planned_stays_closed() {
 }
 
 #[tokio::test]
+async fn without_its_label_an_issue_is_found_by_its_first_line_and_no_other() {
+    let (fake, peer, github) = start().await;
+    let mut notice = notice(NoticeKind::Open);
+    github.send(&notice).await.unwrap();
+    let issue = fake.0.lock().unwrap()[0].clone();
+    let mut quoting = issue.clone();
+    quoting["number"] = json!(7);
+    quoting["body"] = json!(format!("see {}", issue["body"].as_str().unwrap()));
+    notice.incident.count = 1;
+    for (found, said) in [
+        (json!([quoting.clone(), issue]), "commented on #1"),
+        (json!([quoting]), "created #2"),
+    ] {
+        let found = json!({ "total_count": 1, "items": found });
+        peer.plan([
+            Planned::status(200, "[]"),
+            Planned::status(200, &found.to_string()),
+        ]);
+        assert_eq!(github.send(&notice).await.unwrap().detail, said);
+    }
+}
+
+#[tokio::test]
 async fn what_github_refuses_says_why_and_holds_no_secret() {
     for (status, reason) in [
         (401, "GitHub does not know the token"),

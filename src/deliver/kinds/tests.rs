@@ -53,6 +53,12 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
         ("opsgenie: { api_key: k }", 2, 500),
         ("alertmanager: { url: 'http://am:9093' }", 4, 0),
         ("github: { repository: acme/sec, token: t }", 1, 1000),
+        (
+            "redmine: { url: 'http://redmine', api_key: k, project: sec }",
+            1,
+            1000,
+        ),
+        ("rt: { url: 'http://rt', token: t, queue: Sec }", 1, 1000),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
         let interval = Duration::from_millis(millis);
@@ -83,7 +89,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook, pagerduty, opsgenie, alertmanager, github"
+                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook, pagerduty, opsgenie, alertmanager, github, redmine, rt"
             );
         }
     }
@@ -107,6 +113,8 @@ fn an_unknown_key_is_refused_in_every_section() {
         "opsgenie: { key: x }",
         "alertmanager: { uri: x }",
         "github: { repo: x }",
+        "redmine: { key: x }",
+        "rt: { que: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
         let result: Result<DestinationConfig, _> = serde_saphyr::from_str(yaml);
