@@ -12,13 +12,16 @@ use super::console::ConsoleConfig;
 use super::discord::DiscordConfig;
 use super::email::EmailConfig;
 use super::github::GithubConfig;
+use super::gitlab::GitlabConfig;
 use super::google_chat::GoogleChatConfig;
+use super::jira::JiraConfig;
 use super::matrix::MatrixConfig;
 use super::mattermost::MattermostConfig;
 use super::opsgenie::OpsgenieConfig;
 use super::pagerduty::PagerdutyConfig;
 use super::redmine::RedmineConfig;
 use super::rt::RtConfig;
+use super::servicenow::ServicenowConfig;
 use super::slack::SlackConfig;
 use super::teams::TeamsConfig;
 use super::telegram::TelegramConfig;
@@ -65,6 +68,12 @@ pub struct DestinationConfig {
     pub redmine: Option<RedmineConfig>,
     /// Keeps one ticket in Request Tracker for each kind of trouble.
     pub rt: Option<RtConfig>,
+    /// Keeps one Jira issue for each kind of trouble.
+    pub jira: Option<JiraConfig>,
+    /// Keeps one GitLab issue for each kind of trouble.
+    pub gitlab: Option<GitlabConfig>,
+    /// Keeps one ServiceNow incident for each kind of trouble.
+    pub servicenow: Option<ServicenowConfig>,
     /// Retries and age limit.
     pub delivery: DeliveryConfig,
 }
@@ -174,6 +183,9 @@ kinds! {
     github: "GitHub Issues",
     redmine: "Redmine",
     rt: "Request Tracker, by its REST API 2",
+    jira: "Jira, Cloud or Data Center",
+    gitlab: "GitLab issues",
+    servicenow: "ServiceNow incidents",
 }
 
 fn names() -> String {

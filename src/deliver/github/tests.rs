@@ -188,7 +188,7 @@ async fn without_its_label_an_issue_is_found_by_its_first_line_and_no_other() {
     notice.incident.count = 1;
     for (found, said) in [
         (json!([quoting.clone(), issue]), "commented on #1"),
-        (json!([quoting]), "created #2"),
+        (json!([quoting]), "created #1"),
     ] {
         let found = json!({ "total_count": 1, "items": found });
         peer.plan([
@@ -196,6 +196,7 @@ async fn without_its_label_an_issue_is_found_by_its_first_line_and_no_other() {
             Planned::status(200, &found.to_string()),
         ]);
         assert_eq!(github.send(&notice).await.unwrap().detail, said);
+        fake.0.lock().unwrap().clear();
     }
 }
 

@@ -59,6 +59,17 @@ fn every_kind_is_built_from_its_section_and_has_its_pace() {
             1000,
         ),
         ("rt: { url: 'http://rt', token: t, queue: Sec }", 1, 1000),
+        (
+            "jira: { url: 'https://acme.atlassian.net', user: u, token: t, project: SEC }",
+            1,
+            1000,
+        ),
+        ("gitlab: { token: t, project: acme/sec }", 1, 1000),
+        (
+            "servicenow: { url: 'https://acme.service-now.com', user: u, token: t, fields: { caller_id: x } }",
+            1,
+            1000,
+        ),
     ] {
         let pace = configured(yaml).unwrap().destination.pace();
         let interval = Duration::from_millis(millis);
@@ -89,7 +100,7 @@ fn none_or_two_kinds_are_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 configured(yaml).unwrap_err(),
-                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook, pagerduty, opsgenie, alertmanager, github, redmine, rt"
+                @"set exactly one of console, slack, teams, discord, matrix, telegram, mattermost, google_chat, email, webhook, pagerduty, opsgenie, alertmanager, github, redmine, rt, jira, gitlab, servicenow"
             );
         }
     }
@@ -115,6 +126,9 @@ fn an_unknown_key_is_refused_in_every_section() {
         "github: { repo: x }",
         "redmine: { key: x }",
         "rt: { que: x }",
+        "jira: { key: x }",
+        "gitlab: { repo: x }",
+        "servicenow: { tab: x }",
         "{ console: {}, delivery: { retries: 3 } }",
     ] {
         let result: Result<DestinationConfig, _> = serde_saphyr::from_str(yaml);

@@ -13,6 +13,9 @@ use crate::incident::State;
 /// A tracker's tickets, each as its own API shows it.
 pub(in crate::deliver) type Shelf = Vec<Value>;
 
+/// What a fake answers to a request.
+pub(in crate::deliver) type Answer = fn(&Taken, &mut Shelf) -> (u16, Value);
+
 /// A fake tracker with a destination that talks to it.
 #[derive(Debug)]
 pub(in crate::deliver) struct Bench {
@@ -28,7 +31,7 @@ impl Bench {
     /// `answer` is the fake; `build` makes the destination for its address.
     pub(in crate::deliver) async fn start(
         name: &'static str,
-        answer: fn(&Taken, &mut Shelf) -> (u16, Value),
+        answer: Answer,
         build: impl FnOnce(&str) -> Arc<dyn Destination>,
     ) -> Self {
         let shelf: Arc<Mutex<Shelf>> = Arc::default();
