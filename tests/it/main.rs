@@ -22,3 +22,4 @@ mod silences;
 mod slack;
 mod storm;
 mod support;
+mod tickets;

@@ -1,5 +1,6 @@
 //! A service process of the test's own, and the peers it talks to.
 
+pub(crate) mod proxy;
 pub(crate) mod sink;
 pub(crate) mod smtp;
 
