@@ -168,6 +168,11 @@ async fn no_failure_tells_a_secret_of_ours() {
             .await
             .unwrap()
     };
+    // Which of them a refusal above has met is chance: now all are refused once more.
+    sink.refuse(&vec![(500, CANARY); 5_000]);
+    let post = client().post(format!("http://{}/", service.events));
+    let post = post.basic_auth("falco", Some(CANARY));
+    post.body(event("last", 99)).send().await.unwrap();
     until("every destination has failed", async || {
         let metrics = get("/metrics", "").await;
         names.iter().all(|name| {

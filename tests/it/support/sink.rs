@@ -59,7 +59,11 @@ async fn take(
     if let Some((status, body)) = refusal {
         return (StatusCode::from_u16(status).unwrap(), body);
     }
-    let body: Value = serde_json::from_slice(&body).unwrap();
+    let body: Value = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&body).unwrap()
+    };
     let path = uri.path().to_owned();
     if path.starts_with("/api/")
         && let Some(wrong) = slack_refuses(&path, &body, &sink.taken())
