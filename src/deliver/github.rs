@@ -190,19 +190,15 @@ fn ticket(issue: &Value) -> Option<Ticket> {
     }
     let number = issue["number"].as_i64()?;
     let reason = issue["state_reason"].as_str();
-    Some(Ticket {
-        id: number.to_string(),
-        name: format!("#{number}"),
-        order: number,
-        status: if issue["state"] == "closed" {
-            Status::Closed {
-                at: issue["closed_at"].as_str().and_then(|at| at.parse().ok()),
-                wont_fix: matches!(reason, Some("not_planned" | "duplicate")),
-            }
-        } else {
-            Status::Open
-        },
-    })
+    let status = if issue["state"] == "closed" {
+        Status::Closed {
+            at: issue["closed_at"].as_str().and_then(|at| at.parse().ok()),
+            wont_fix: matches!(reason, Some("not_planned" | "duplicate")),
+        }
+    } else {
+        Status::Open
+    };
+    Some(Ticket::numbered(number, status))
 }
 
 fn unreadable() -> SendError {

@@ -134,19 +134,13 @@ impl Gitlab {
 
     fn ticket(&self, issue: &Value) -> Result<Ticket, SendError> {
         let number = issue["iid"].as_i64().ok_or_else(|| self.api.unreadable())?;
-        Ok(Ticket {
-            id: number.to_string(),
-            name: format!("#{number}"),
-            order: number,
-            status: if issue["state"] == "closed" {
-                Status::Closed {
-                    at: issue["closed_at"].as_str().and_then(|at| at.parse().ok()),
-                    wont_fix: has_label(issue, &self.config.wont_fix_label),
-                }
-            } else {
-                Status::Open
-            },
-        })
+        let closed = || Status::Closed {
+            at: issue["closed_at"].as_str().and_then(|at| at.parse().ok()),
+            wont_fix: has_label(issue, &self.config.wont_fix_label),
+        };
+        let is_closed = issue["state"] == "closed";
+        let status = if is_closed { closed() } else { Status::Open };
+        Ok(Ticket::numbered(number, status))
     }
 
     fn set<'a>(&'a self, id: &str, event: &str) -> BoxFuture<'a, Result<(), SendError>> {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kinds::{BuildError, Kind};
-use super::ticket::api::{Api, Login};
+use super::ticket::api::{Api, Login, with_fields};
 use super::ticket::room::fitted;
 use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
@@ -155,17 +155,14 @@ impl Jira {
         let mut labels = vec![draft.marker];
         labels.extend(config.labels.iter().map(String::as_str));
         let described = |document: &Document| self.text(document);
-        let mut fields = json!({
+        let fields = json!({
             "project": { "key": config.project },
             "issuetype": { "name": config.issue_type },
             "summary": inert::title(&draft.report.title, SUMMARY),
             "description": fitted(draft.report, described, |text| length(text) <= TEXT),
             "labels": labels,
         });
-        for (name, value) in &config.fields {
-            fields[name] = value.clone();
-        }
-        json!({ "fields": fields })
+        json!({ "fields": with_fields(fields, &config.fields) })
     }
 
     fn text(&self, document: &Document) -> Value {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kinds::{BuildError, Kind};
-use super::ticket::api::{Api, Login};
+use super::ticket::api::{Api, Login, with_fields};
 use super::ticket::room::fitted;
 use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
@@ -47,7 +47,8 @@ pub struct RedmineConfig {
     /// project and tracker: the surest way to find issues again. Without it their description is
     /// searched, which people may edit.
     pub marker_field: Option<u32>,
-    /// Further fields of a new issue, as the REST API names them: `priority_id`, `category_id`.
+    /// Further fields of a new issue, as the REST API names them: `priority_id`, `category_id`,
+    /// `custom_fields`.
     pub fields: BTreeMap<String, Value>,
     /// Whether comments are seen only by those who may see private notes.
     pub private_notes: bool,
@@ -125,11 +126,13 @@ impl Redmine {
             issue["tracker_id"] = json!(tracker);
         }
         if let Some(field) = config.marker_field {
-            issue["custom_fields"] = json!([{ "id": field, "value": draft.marker }]);
+            let own = config.fields.get("custom_fields");
+            let own = own.and_then(Value::as_array).cloned();
+            let mut custom = own.unwrap_or_default();
+            custom.push(json!({ "id": field, "value": draft.marker }));
+            issue["custom_fields"] = custom.into();
         }
-        for (name, value) in &config.fields {
-            issue[name] = value.clone();
-        }
+        let issue = with_fields(issue, &config.fields);
         json!({ "issue": issue })
     }
 
@@ -177,12 +180,7 @@ impl Redmine {
             at: issue["closed_on"].as_str().and_then(|at| at.parse().ok()),
             wont_fix: self.config.wont_fix.contains(&closed.name),
         });
-        Ok(Ticket {
-            id: id.to_string(),
-            name: format!("#{id}"),
-            order: id,
-            status,
-        })
+        Ok(Ticket::numbered(id, status))
     }
 
     async fn set(&self, id: &str, open: bool) -> Result<(), SendError> {

@@ -171,20 +171,13 @@ impl Rt {
         let status = item["Status"].as_str().unwrap_or_default();
         let resolved = item["Resolved"].as_str();
         let resolved = resolved.and_then(|at| at.parse::<Timestamp>().ok());
-        Ok(Ticket {
-            id: id.to_string(),
-            name: format!("#{id}"),
-            order: id,
-            status: if active {
-                Status::Open
-            } else {
-                Status::Closed {
-                    // What was never resolved was so in 1970.
-                    at: resolved.filter(|at| *at > Timestamp::UNIX_EPOCH),
-                    wont_fix: self.config.wont_fix.iter().any(|name| name == status),
-                }
-            },
-        })
+        let closed = || Status::Closed {
+            // What was never resolved was so in 1970.
+            at: resolved.filter(|at| *at > Timestamp::UNIX_EPOCH),
+            wont_fix: self.config.wont_fix.iter().any(|name| name == status),
+        };
+        let status = if active { Status::Open } else { closed() };
+        Ok(Ticket::numbered(id, status))
     }
 
     async fn set(&self, id: &str, open: bool) -> Result<(), SendError> {

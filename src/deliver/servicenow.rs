@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kinds::{BuildError, Kind};
-use super::ticket::api::{Api, Login};
+use super::ticket::api::{Api, Login, with_fields};
 use super::ticket::room::fitted;
 use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
@@ -35,6 +35,8 @@ use crate::secret::{Secret, secret_keys};
 pub struct ServicenowConfig {
     /// Where the instance is: `https://acme.service-now.com`.
     pub url: Option<Secret>,
+    /// The table: `incident`, or one that extends it.
+    pub table: String,
     /// The user, for HTTP Basic. Without one the token is an OAuth access token.
     pub user: Option<String>,
     /// The user's password, or an OAuth access token.
@@ -43,8 +45,6 @@ pub struct ServicenowConfig {
     pub token_env: Option<String>,
     /// The file that holds the token.
     pub token_file: Option<PathBuf>,
-    /// The table: `incident`, or one that extends it.
-    pub table: String,
     /// Further fields of a new incident, as the API names them: `assignment_group`, `caller_id`.
     pub fields: BTreeMap<String, Value>,
     /// The resolution code of incidents that are resolved; instances differ in what they offer.
@@ -59,11 +59,11 @@ impl Default for ServicenowConfig {
     fn default() -> Self {
         Self {
             url: None,
+            table: "incident".to_owned(),
             user: None,
             token: None,
             token_env: None,
             token_file: None,
-            table: "incident".to_owned(),
             fields: BTreeMap::new(),
             close_code: "Solution provided".to_owned(),
             wont_fix: vec!["Duplicate".to_owned(), "No resolution provided".to_owned()],
@@ -120,18 +120,15 @@ impl Servicenow {
     fn incident(&self, draft: Draft<'_>) -> Value {
         let urgency = urgency(draft.report.severity);
         let fits = |text: &String| text.chars().count() <= DESCRIPTION;
-        let mut incident = json!({
+        let incident = json!({
             "short_description": inert::title(&draft.report.title, SHORT),
             "description": fitted(draft.report, text, fits),
             "correlation_id": draft.marker,
             "correlation_display": "falco-herald",
-            "urgency": urgency,
-            "impact": urgency,
         });
-        for (name, value) in &self.config.fields {
-            incident[name] = value.clone();
-        }
-        incident
+        let incident = with_fields(incident, &self.config.fields);
+        let usual = ["urgency", "impact"].map(|name| (name.to_owned(), json!(urgency)));
+        with_fields(incident, &usual.into())
     }
 
     fn ticket(&self, incident: &Value) -> Result<Ticket, SendError> {

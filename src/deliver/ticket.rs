@@ -74,6 +74,18 @@ pub(super) struct Ticket {
     pub(super) status: Status,
 }
 
+impl Ticket {
+    /// One that its tracker knows by a number, and people too.
+    pub(super) fn numbered(number: i64, status: Status) -> Self {
+        Self {
+            id: number.to_string(),
+            name: format!("#{number}"),
+            order: number,
+            status,
+        }
+    }
+}
+
 /// Where a ticket stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {

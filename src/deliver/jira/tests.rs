@@ -166,6 +166,10 @@ fn config(url: &str) -> JiraConfig {
         token: Some(Secret::new(CANARY)),
         project: "SEC".to_owned(),
         labels: vec!["falco".to_owned()],
+        // The second would take the marker away.
+        fields: [("priority", json!({ "id": "2" })), ("labels", json!([]))]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
         ..JiraConfig::default()
     }
 }
@@ -196,6 +200,7 @@ async fn an_issue_lives_as_its_incident_does() {
         assert_eq!(issue["comments"].as_array().unwrap().len(), 4);
         assert_eq!(issue["fields"]["status"]["name"], "To Do");
         assert_eq!(issue["fields"]["labels"][1], "falco");
+        assert_eq!(issue["fields"]["priority"]["id"], "2");
     }
 }
 

@@ -75,7 +75,9 @@ async fn bench() -> Bench {
             url: Some(Secret::new(url)),
             user: Some("herald".to_owned()),
             token: Some(Secret::new(CANARY)),
-            fields: [("assignment_group".to_owned(), json!("SOC"))].into(),
+            fields: [("assignment_group", "SOC"), ("impact", "3")]
+                .map(|(name, value)| (name.to_owned(), json!(value)))
+                .into(),
             ..ServicenowConfig::default()
         };
         config.build(TIMEOUT, &Clock::manual(now())).unwrap()
@@ -92,7 +94,7 @@ async fn an_incident_lives_as_ours_does() {
     assert_eq!(incident["assignment_group"], "SOC");
     assert_eq!(
         (&incident["urgency"], &incident["impact"]),
-        (&json!("1"), &json!("1"))
+        (&json!("1"), &json!("3"))
     );
     assert!(
         incident["description"]

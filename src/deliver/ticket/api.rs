@@ -1,5 +1,6 @@
 //! A tracker's JSON API: one address, one login, the same judgement of every answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -190,4 +191,14 @@ impl Api {
             _ => Ok(()),
         }
     }
+}
+
+/// A new ticket with the site's own fields; those that we set stay as they are.
+pub(in crate::deliver) fn with_fields(mut ticket: Value, own: &BTreeMap<String, Value>) -> Value {
+    for (name, value) in own {
+        if ticket.get(name).is_none() {
+            ticket[name] = value.clone();
+        }
+    }
+    ticket
 }
