@@ -182,7 +182,7 @@ async fn one_issue_stays_one_through_a_crash_updates_close_and_reopening() {
     })
     .await;
     assert!(notes(&redmine.issue().await)[2].starts_with("Closed by kim"));
-    post(&service, 2).await;
+    post(&service, 1).await;
     until("the issue is open again", async || {
         let issue = redmine.issue().await;
         issue["status"]["name"] == "New" && notes(&issue).len() == 4
