@@ -16,7 +16,7 @@ use super::client;
 pub(crate) struct Proxy {
     pub(crate) url: String,
     target: String,
-    /// The next POST is passed on and never answered.
+    /// The next POST that succeeds is never answered.
     armed: Arc<AtomicBool>,
     /// That has happened.
     swallowed: Arc<AtomicBool>,
@@ -48,7 +48,7 @@ impl Proxy {
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let armed = parts.method == Method::POST && proxy.armed.swap(false, Ordering::SeqCst);
+    let is_post = parts.method == Method::POST;
     let mut onward = client()
         .request(parts.method, format!("{}{}", proxy.target, parts.uri))
         .body(body);
@@ -58,9 +58,11 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         }
     }
     let answer = onward.send().await.unwrap();
+    let made = is_post && answer.status().is_success();
+    let swallowed = made && proxy.armed.swap(false, Ordering::SeqCst);
     let response = Response::builder().status(answer.status());
     let body = answer.bytes().await.unwrap();
-    if armed {
+    if swallowed {
         proxy.swallowed.store(true, Ordering::SeqCst);
         std::future::pending::<()>().await;
     }
