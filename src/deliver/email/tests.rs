@@ -60,13 +60,9 @@ async fn a_mail_is_text_and_html_with_the_headers_of_a_machine() {
         .attachments()
         .map(|part| (part.attachment_name().unwrap(), part.contents()))
         .collect();
-    let report = notice(NoticeKind::Open).report.markdown.into_bytes();
-    assert_eq!(attached[0].0, "report.md");
-    assert_eq!(attached[0].1, report);
-    assert_eq!(
-        attached[1],
-        ("event.json", &notice(NoticeKind::Open).event[..])
-    );
+    let said = notice(NoticeKind::Open);
+    let report = ("report.md", said.report.markdown.as_bytes());
+    assert_eq!(attached, [report, ("event.json", &said.event[..])]);
     assert!(mail.date().is_some());
     for (name, value) in [
         ("Auto-Submitted", "auto-generated"),
