@@ -144,3 +144,52 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_an_earlier_format_is_brought_up_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let (earlier, _) = STATE.migrations.split_at(2);
+        let earlier = Database {
+            migrations: earlier,
+            ..STATE
+        };
+        let connection = earlier.open_writer(folder.path()).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO incidents (uid, key, route, state, rule, category, nature, severity,
+                     labels, count, first_received, last_received, first_time, last_time,
+                     first_event, last_event, spread)
+                 VALUES (x'01', x'02', '0', 'open', 'r', 'other', 'security', 3, '[]', 7, 11, 12,
+                     '2026-03-01T10:15:00Z', '2026-03-01T10:15:00Z', 1, 7, '[]');
+                 INSERT INTO events (id, received, body) VALUES (1, 11, x'7b7d');",
+            )
+            .unwrap();
+        drop(connection);
+        let connection = STATE.open_writer(folder.path()).unwrap();
+        let incident: (i64, i64, i64) = connection
+            .query_row(
+                "SELECT opened, hushed, escalated FROM incidents",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(incident, (11, 0, 0));
+        let stands_for: i64 = connection
+            .query_row("SELECT stands_for FROM events", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(stands_for, 1);
+        let refused = earlier.open_writer(folder.path());
+        assert!(matches!(
+            refused,
+            Err(StoreError::TooNew {
+                found: 3,
+                known: 2,
+                ..
+            })
+        ));
+    }
+}
