@@ -155,6 +155,11 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
 
     /// How fast and how much at once the peer can take, unless the site says otherwise.
     fn pace(&self) -> Pace;
+
+    /// What it cannot do as it is configured, although its kind can.
+    fn doubt(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// Limits toward one destination.

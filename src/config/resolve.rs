@@ -143,6 +143,9 @@ fn doubts(classifier: &Classifier, tree: &Tree, destinations: &[Configured]) -> 
                 destination.name
             ));
         }
+        if let Some(doubt) = destination.destination.doubt() {
+            doubts.push(format!("destination {}: {doubt}", destination.name));
+        }
     }
     doubts
 }

@@ -276,6 +276,12 @@ impl Destination for Slack {
             interval: Duration::from_secs(1),
         }
     }
+
+    fn doubt(&self) -> Option<&'static str> {
+        let webhook = "an incoming webhook can neither edit nor thread: each update is a new message; \
+                       with a bot token there is one message an incident";
+        matches!(self.mode, Mode::Webhook(_)).then_some(webhook)
+    }
 }
 
 #[cfg(test)]

@@ -383,3 +383,15 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     config.token = None;
     insta::assert_snapshot!(refused(&config), @"slack: `webhook_url` must be an http or https address");
 }
+
+#[tokio::test]
+async fn what_a_webhook_cannot_do_is_a_doubt() {
+    let ((_, bot), (_, webhook)) = (bot().await, webhook().await);
+    assert_eq!(bot.doubt(), None);
+    assert!(
+        webhook
+            .doubt()
+            .unwrap()
+            .contains("each update is a new message")
+    );
+}
