@@ -101,7 +101,7 @@ pub struct Incident {
     pub spread: Spread,
     /// Who acknowledged or closed it.
     pub handled: Option<Handled>,
-    /// When it was opened, or reopened.
+    /// Since when people could act on it: it was opened, reopened, or told after it had been hidden.
     pub opened: Timestamp,
     /// Whether a silence or a time interval hid its latest alert.
     pub hushed: bool,

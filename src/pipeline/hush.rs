@@ -62,7 +62,7 @@ impl<'a> Hush<'a> {
             }
         };
         self.last = Some((alert.id, of_alert.clone()));
-        if of_alert == Saying::Plain && route.is_muted(alert.received) {
+        if !matches!(of_alert, Saying::Hidden(_)) && route.is_muted(alert.received) {
             return Saying::Hidden(HiddenBy::TimeInterval);
         }
         of_alert
@@ -79,26 +79,23 @@ impl<'a> Hush<'a> {
 
     fn of_alert(&mut self, alert: &Alert) -> Saying {
         let ceiling = self.rules.silence_ceiling;
-        let covers =
-            |silence: &&mut Silence| silence.hides(alert, alert.received, alert.severity, ceiling);
+        let covers = |(_, silence): &(usize, &Silence)| {
+            silence.hides(alert, alert.received, alert.severity, ceiling)
+        };
         let rule = alert.event.rule.raw();
         let workload = kind_of_workload(&alert.event);
-        let mut through: Option<(SilenceId, Vec<Novelty>)> = None;
+        let mut news = Vec::new();
         let mut hides: Option<(Timestamp, Reverse<SilenceId>)> = None;
-        for silence in self.silences.iter_mut().filter(covers) {
-            let news = silence
+        for (index, silence) in self.silences.iter().enumerate().filter(covers) {
+            let new = silence
                 .known
                 .news(rule, workload.as_deref(), alert.severity);
-            if news.is_empty() {
+            if new.is_empty() {
                 // Of several, the one that ends last: what it hides stays hidden until then.
                 hides = hides.max(Some((silence.ends, Reverse(silence.id))));
-                continue;
+            } else {
+                news.push((index, new));
             }
-            for novelty in &news {
-                silence.known.learn(novelty.clone());
-                self.known.push((silence.id, novelty.clone()));
-            }
-            through = Some((silence.id, news));
         }
         if let Some((_, Reverse(silence))) = hides {
             return Saying::Hidden(HiddenBy::Silence(silence));
@@ -111,9 +108,22 @@ impl<'a> Hush<'a> {
         if inhibited {
             return Saying::Hidden(HiddenBy::Inhibition);
         }
-        match through {
-            Some((silence, news)) => Saying::Despite(silence, news),
-            None => Saying::Plain,
+        self.break_through(news)
+    }
+
+    /// What is new is said once under each silence; what was hidden in another way is new still.
+    fn break_through(&mut self, news: Vec<(usize, Vec<Novelty>)>) -> Saying {
+        let mut saying = Saying::Plain;
+        for (index, new) in news {
+            let Some(silence) = self.silences.get_mut(index) else {
+                continue;
+            };
+            for novelty in &new {
+                silence.known.learn(novelty.clone());
+                self.known.push((silence.id, novelty.clone()));
+            }
+            saying = Saying::Despite(silence.id, new);
         }
+        saying
     }
 }

@@ -95,7 +95,6 @@ fn step(live: &Live, route: Option<&Route>, state: State, muted: bool) -> Option
     Some(TimerStep {
         incident: incident.id?,
         last_event: incident.last_event,
-        severity: incident.severity,
         seen: incident.state,
         state,
         destinations: told.map_or_else(Vec::new, |route| route.destinations(incident.escalated)),

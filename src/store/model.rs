@@ -123,8 +123,6 @@ pub struct TimerStep {
     pub incident: IncidentId,
     /// Its latest event when the timer was looked at; a newer one cancels the step.
     pub last_event: EventId,
-    /// Its severity.
-    pub severity: Priority,
     /// The state it was seen in; another one cancels the step.
     pub seen: State,
     /// The state it has from now on.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::row::{nanos, severity};
+use super::row::nanos;
 use super::timers::say_again;
 use crate::incident::State;
 use crate::store::StoreError;
@@ -37,18 +37,18 @@ fn handle(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     // Only what is open can be acknowledged; whatever is not closed can be closed.
-    let changed: Option<(i64, i64)> = connection
+    let changed: Option<i64> = connection
         .prepare_cached(
             "UPDATE incidents SET state = ?2, handled_by = ?3, handled = ?4
              WHERE uid = ?1 AND (state = 'open' OR ?2 = 'closed' AND state != 'closed')
-             RETURNING id, severity",
+             RETURNING id",
         )?
         .query_row(
             params![uid.as_bytes(), state.name(), by, nanos(now)],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )
         .optional()?;
-    let Some((incident, rank)) = changed else {
+    let Some(incident) = changed else {
         return Ok(false);
     };
     let destinations: Vec<String> = connection
@@ -56,7 +56,7 @@ fn handle(
         .query_map([incident], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for destination in destinations {
-        say_again(connection, incident, &destination, severity(rank), now)?;
+        say_again(connection, incident, &destination, now)?;
     }
     Ok(true)
 }

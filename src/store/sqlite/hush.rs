@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
 use super::row::{nanos, time};
+use super::timers::say;
 use crate::incident::IncidentId;
 use crate::route::{HiddenBy, InhibitKey, Novelty, RouteId, SilenceId};
 use crate::store::hush::words;
@@ -129,18 +130,27 @@ fn tell(
     destinations: &[String],
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO deliveries
-             (incident, destination, state, events, severity, created, due, spacing)
-         SELECT id, ?2, 'pending', 0, severity, ?3, ?3, NULL FROM incidents WHERE id = ?1
-         ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
-    )?;
     for destination in destinations {
-        insert.execute(params![incident.0, destination, nanos(now)])?;
+        say(connection, incident.0, destination, now)?;
     }
+    unhush(connection, incident.0, now)?;
     connection
         .prepare_cached("UPDATE hidden SET told = 1 WHERE incident = ?1 AND fate = 'muted'")?
         .execute([incident.0])?;
+    Ok(())
+}
+
+/// From now on people know of an incident, so that it is reminded of, escalated and closed as usual.
+pub(super) fn unhush(
+    connection: &Connection,
+    incident: i64,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE incidents SET hushed = 0, opened = ?2 WHERE id = ?1 AND hushed = 1",
+        )?
+        .execute(params![incident, nanos(now)])?;
     Ok(())
 }
 

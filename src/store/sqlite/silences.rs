@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use super::hush;
 use super::row::{nanos, time, unreadable};
+use super::timers::say;
 use crate::route::condition::Condition;
 use crate::route::{Known, Novelty, Silence, SilenceId};
 use crate::store::StoreError;
@@ -100,17 +101,18 @@ impl Sqlite {
 /// Ends what is over, and has every incident that it hid told once, with its count as it is now. When
 /// the next one is over.
 fn end(connection: &Connection, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
-    connection
+    let hidden: Vec<(i64, String)> = connection
         .prepare_cached(
-            "INSERT INTO deliveries
-                 (incident, destination, state, events, severity, created, due, spacing)
-             SELECT DISTINCT i.id, f.destination, 'pending', 0, i.severity, ?1, ?1, NULL
+            "SELECT DISTINCT folds.incident, f.destination
              FROM silences AS s JOIN folds ON folds.silence = s.id
-             JOIN fates AS f ON f.fold = folds.id JOIN incidents AS i ON i.id = folds.incident
-             WHERE s.ended = 0 AND s.ends <= ?1
-             ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
+             JOIN fates AS f ON f.fold = folds.id WHERE s.ended = 0 AND s.ends <= ?1",
         )?
-        .execute([nanos(now)])?;
+        .query_map([nanos(now)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (incident, destination) in hidden {
+        say(connection, incident, &destination, now)?;
+        hush::unhush(connection, incident, now)?;
+    }
     connection
         .prepare_cached("UPDATE silences SET ended = 1 WHERE ended = 0 AND ends <= ?1")?
         .execute([nanos(now)])?;

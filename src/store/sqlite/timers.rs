@@ -5,8 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::Sqlite;
 use super::hush;
-use super::row::{self, nanos, rank, time};
-use crate::event::Priority;
+use super::row::{self, nanos, time};
 use crate::route::HiddenBy;
 use crate::store::{Live, StoreError, TimerStep};
 
@@ -70,59 +69,52 @@ fn write(connection: &Connection, step: &TimerStep, now: Timestamp) -> rusqlite:
         hush::hide(connection, step.incident.0, HiddenBy::TimeInterval, 0)?;
     }
     if let Some((escalated, destinations)) = &step.escalate {
-        escalate(connection, step, *escalated, destinations, now)?;
+        connection
+            .prepare_cached("UPDATE incidents SET escalated = ?2 WHERE id = ?1")?
+            .execute(params![step.incident.0, escalated])?;
+        for destination in destinations {
+            say(connection, step.incident.0, destination, now)?;
+        }
     }
     for destination in &step.destinations {
-        say_again(connection, step.incident.0, destination, step.severity, now)?;
+        say_again(connection, step.incident.0, destination, now)?;
     }
     Ok(())
 }
 
-fn escalate(
-    connection: &Connection,
-    step: &TimerStep,
-    escalated: u32,
-    destinations: &[String],
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE incidents SET escalated = ?2 WHERE id = ?1")?
-        .execute(params![step.incident.0, escalated])?;
-    for destination in destinations {
-        connection
-            .prepare_cached(
-                "INSERT INTO deliveries
-                     (incident, destination, state, events, severity, created, due, spacing)
-                 VALUES (?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL)
-                 ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
-            )?
-            .execute(params![
-                step.incident.0,
-                destination,
-                rank(step.severity),
-                nanos(now)
-            ])?;
-    }
-    Ok(())
-}
-
-/// Says an incident once more where it was said before; an open delivery says it anyway.
+/// Says an incident once more where it was said before.
 pub(super) fn say_again(
     connection: &Connection,
     incident: i64,
     destination: &str,
-    severity: Priority,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let said = connection
+        .prepare_cached(
+            "SELECT 1 FROM messages
+             WHERE incident = ?1 AND destination = ?2 AND said IS NOT NULL",
+        )?
+        .exists(params![incident, destination])?;
+    if said {
+        say(connection, incident, destination, now)?;
+    }
+    Ok(())
+}
+
+/// Says an incident as it stands; an open delivery says it anyway.
+pub(super) fn say(
+    connection: &Connection,
+    incident: i64,
+    destination: &str,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO deliveries
                  (incident, destination, state, events, severity, created, due, spacing)
-             SELECT ?1, ?2, 'pending', 0, ?3, ?4, ?4, NULL
-             WHERE EXISTS (SELECT 1 FROM messages
-                 WHERE incident = ?1 AND destination = ?2 AND said IS NOT NULL)
+             SELECT id, ?2, 'pending', 0, severity, ?3, ?3, NULL FROM incidents WHERE id = ?1
              ON CONFLICT (incident, destination) WHERE state = 'pending' DO NOTHING",
         )?
-        .execute(params![incident, destination, rank(severity), nanos(now)])?;
+        .execute(params![incident, destination, nanos(now)])?;
     Ok(())
 }

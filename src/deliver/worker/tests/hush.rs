@@ -100,3 +100,22 @@ async fn a_source_makes_its_targets_superfluous_for_a_while() {
     assert_eq!(bench.counts(4).await[3], ("b".to_owned(), 3));
     bench.end().await;
 }
+
+#[tokio::test]
+async fn what_was_inhibited_or_muted_is_new_under_a_silence_still() {
+    let route = "{ to: [peer], group_by: [rule], routes: [{ when: rule = muted, mute_time_intervals: [night] }] }";
+    let inhibit = "[{ source_when: rule = a, target_when: rule = new, lasts: 10m }]";
+    let mut bench = Bench::ruled(Rules::of(route, NIGHT, inhibit), ONE, []);
+    bench.silence("rule in (new, muted)", false).await;
+    bench.event("a").await;
+    bench.counts(1).await;
+    bench.event("new").await;
+    assert_eq!(bench.balanced().await[&Account::Inhibited], 1);
+    bench.tick_after(10).await;
+    bench.event("new").await;
+    assert_eq!(bench.counts(2).await[1], ("new".to_owned(), 2));
+    // It breaks through the silence, and not through the night.
+    bench.event("muted").await;
+    assert_eq!(bench.balanced().await[&Account::Muted], 1);
+    bench.end().await;
+}

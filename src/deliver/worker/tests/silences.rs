@@ -17,7 +17,7 @@ fn known() -> Known {
 }
 
 impl Bench {
-    async fn silence(&self, when: &str, above_ceiling: bool) -> SilenceId {
+    pub(super) async fn silence(&self, when: &str, above_ceiling: bool) -> SilenceId {
         let starts = self.clock.now();
         let silence = Silence {
             id: SilenceId(0),
@@ -144,5 +144,23 @@ async fn a_new_rule_under_a_silence_is_said_once_with_the_reason() {
     let (hidden, _) = bench.store.hidden(incident.id.unwrap()).await.unwrap();
     assert_eq!((hidden[0].fate.as_str(), hidden[0].events), ("silenced", 2));
     assert_eq!(bench.store.next_due("peer").await.unwrap(), None);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn an_incident_told_at_the_end_of_a_silence_goes_quiet_with_a_summary() {
+    use NoticeKind::{Close, Open};
+    let mut bench = Bench::start(ONE, []);
+    bench.silence("rule = a", false).await;
+    bench.event("a").await;
+    bench.clock.advance(Duration::from_mins(30));
+    bench.pipeline.tick().await.unwrap();
+    assert_eq!(bench.sent(1).await, [said("a", Open, 1)]);
+    bench
+        .delivery(|delivery| delivery.state == DeliveryState::Sent)
+        .await;
+    bench.clock.advance(Duration::from_mins(30));
+    bench.pipeline.tick().await.unwrap();
+    assert_eq!(bench.sent(2).await[1], said("a", Close, 1));
     bench.end().await;
 }
