@@ -214,3 +214,18 @@ pub(super) fn no_secret(text: &str) {
 pub(super) fn retried(error: &SendError) -> bool {
     matches!(error.verdict, Verdict::Retry { .. })
 }
+
+/// A later notice of the incident, with what is remembered of it.
+pub(super) fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
+    let mut notice = notice(kind);
+    notice.incident.count = 7;
+    notice.report.markdown = notice.report.markdown.replace("twice", "seven times");
+    notice.remote = remote;
+    notice
+}
+
+/// Sends the opening notice; what is to be remembered of it.
+pub(super) async fn opened(destination: &dyn Destination) -> Option<String> {
+    let sent = send(destination, &notice(NoticeKind::Open)).await;
+    sent.unwrap().remote
+}

@@ -2,7 +2,8 @@ use super::*;
 use crate::deliver::testing::discord::{FakeDiscord, check};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, no_secret, notice, now, retried, said_once, send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, no_secret, notice, now, opened, retried,
+    said_once, send,
 };
 use crate::deliver::{NoticeKind, Verdict};
 
@@ -21,21 +22,6 @@ async fn discord() -> (FakeDiscord, Discord) {
     let fake = FakeDiscord::start().await;
     let discord = build(&config(&fake));
     (fake, discord)
-}
-
-async fn opened(discord: &Discord) -> Option<String> {
-    send(discord, &notice(NoticeKind::Open))
-        .await
-        .unwrap()
-        .remote
-}
-
-fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
-    let mut notice = notice(kind);
-    notice.incident.count = 7;
-    notice.report.markdown = notice.report.markdown.replace("twice", "seven times");
-    notice.remote = remote;
-    notice
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@ use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::matrix::{FakeMatrix, check};
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, long, no_secret, notice, now, retried, said_once,
-    send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, long, no_secret, notice, now, opened,
+    retried, said_once, send,
 };
 use crate::deliver::{NoticeKind, Verdict};
 
@@ -24,21 +24,6 @@ async fn matrix() -> (FakeMatrix, Matrix) {
     let fake = FakeMatrix::start().await;
     let matrix = build(&config(&fake));
     (fake, matrix)
-}
-
-async fn opened(matrix: &Matrix) -> Option<String> {
-    send(matrix, &notice(NoticeKind::Open))
-        .await
-        .unwrap()
-        .remote
-}
-
-fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
-    let mut notice = notice(kind);
-    notice.incident.count = 7;
-    notice.report.markdown = notice.report.markdown.replace("twice", "seven times");
-    notice.remote = remote;
-    notice
 }
 
 #[tokio::test]

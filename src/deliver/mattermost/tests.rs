@@ -3,8 +3,8 @@ use crate::deliver::Verdict;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::mattermost::{CHANNEL, FakeMattermost, check, refusal};
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, long, no_secret, notice, now, retried, said_once,
-    send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, long, no_secret, notice, now, opened,
+    retried, said_once, send,
 };
 
 fn bot_config(fake: &FakeMattermost) -> MattermostConfig {
@@ -33,18 +33,6 @@ async fn webhook() -> (FakeMattermost, Mattermost) {
         ..MattermostConfig::default()
     });
     (fake, webhook)
-}
-
-async fn opened(bot: &Mattermost) -> Option<String> {
-    send(bot, &notice(NoticeKind::Open)).await.unwrap().remote
-}
-
-fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
-    let mut notice = notice(kind);
-    notice.incident.count = 7;
-    notice.report.markdown = notice.report.markdown.replace("twice", "seven times");
-    notice.remote = remote;
-    notice
 }
 
 #[tokio::test]

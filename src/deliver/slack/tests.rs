@@ -2,7 +2,7 @@ use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::slack::FakeSlack;
 use crate::deliver::testing::{
-    CANARY, HOSTILE, IMPATIENT, TIMEOUT, long, notice, now, retried, send, titled,
+    CANARY, HOSTILE, IMPATIENT, TIMEOUT, long, notice, now, opened, retried, send, titled,
 };
 
 fn bot_config(slack: &FakeSlack) -> SlackConfig {
@@ -35,11 +35,6 @@ async fn webhook() -> (FakeSlack, Slack) {
     let slack = FakeSlack::start().await;
     let webhook = build(&webhook_config(&slack));
     (slack, webhook)
-}
-
-/// Sends the opening notice; what is to be remembered of it.
-async fn opened(bot: &Slack) -> Option<String> {
-    send(bot, &notice(NoticeKind::Open)).await.unwrap().remote
 }
 
 fn later(kind: NoticeKind, remote: Option<String>) -> Notice {

@@ -2,7 +2,8 @@ use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::telegram::{FakeTelegram, GROUP, SUPERGROUP, check, refusal};
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, no_secret, notice, now, retried, said_once, send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, no_secret, notice, now, opened, retried,
+    said_once, send,
 };
 use crate::deliver::{NoticeKind, Verdict};
 
@@ -23,21 +24,6 @@ async fn telegram() -> (FakeTelegram, Telegram) {
     let fake = FakeTelegram::start().await;
     let telegram = build(&config(&fake));
     (fake, telegram)
-}
-
-async fn opened(telegram: &Telegram) -> Option<String> {
-    send(telegram, &notice(NoticeKind::Open))
-        .await
-        .unwrap()
-        .remote
-}
-
-fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
-    let mut notice = notice(kind);
-    notice.incident.count = 7;
-    notice.report.markdown = notice.report.markdown.replace("twice", "seven times");
-    notice.remote = remote;
-    notice
 }
 
 #[tokio::test]
