@@ -280,6 +280,8 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
 fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
     let activity = activity::prune(connection, before, PRUNE)?;
     let before = nanos(before);
+    // A host that is gone for good is not looked for for ever.
+    connection.execute("DELETE FROM sensors WHERE last < ?1", [before])?;
     let events = connection.execute(
         "DELETE FROM events WHERE id IN (
              SELECT id FROM events WHERE received < ?1 AND id NOT IN (

@@ -90,5 +90,9 @@ async fn with_a_limit_every_host_is_expected_to_send() {
     assert!(bench.asked().is_empty());
     bench.passes(1).await;
     bench.told(1).await;
+    assert_eq!(bench.store.sensors().await.unwrap().len(), 1);
+    // A host that is gone for good is forgotten with its events.
+    bench.store.prune(bench.clock.now()).await.unwrap();
+    assert!(bench.store.sensors().await.unwrap().is_empty());
     bench.end().await;
 }
