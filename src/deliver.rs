@@ -7,6 +7,7 @@
 mod alertmanager;
 mod client;
 mod console;
+mod digest;
 mod discord;
 mod dispatcher;
 mod email;
@@ -49,6 +50,7 @@ use crate::metrics::Metrics;
 use crate::report::{Engine, Report};
 use crate::store::Store;
 
+pub use digest::{Digests, InvalidSchedule, Schedule};
 pub use dispatcher::Dispatcher;
 pub use kinds::{BuildError, DeliveryConfig, DestinationConfig, KINDS, configure};
 
@@ -155,6 +157,11 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
 
     /// How fast and how much at once the peer can take, unless the site says otherwise.
     fn pace(&self) -> Pace;
+
+    /// How and when it takes digests, when it takes them instead of each incident by itself.
+    fn digests(&self) -> Option<(&dyn Digests, &Schedule)> {
+        None
+    }
 
     /// What it cannot do as it is configured, although its kind can.
     fn doubt(&self) -> Option<&'static str> {

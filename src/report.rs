@@ -4,6 +4,7 @@
 //! no event text is ever parsed as a template.
 
 mod context;
+mod digest;
 mod engine;
 mod evidence;
 mod humanize;
@@ -18,6 +19,7 @@ use crate::incident::Incident;
 use crate::store::{Despite, Hidden};
 use jiff::Timestamp;
 
+pub use digest::Handover;
 pub use engine::{Engine, FrontMatter, RenderError, slug};
 
 /// What else is known around an incident.

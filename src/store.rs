@@ -4,6 +4,7 @@
 //! values and say nothing of SQL, so that another engine can stand behind it.
 
 mod activity;
+mod digest;
 mod hush;
 mod ledger;
 mod model;
@@ -27,6 +28,7 @@ use crate::incident::{GroupKey, Incident, State};
 use crate::units::Span;
 
 pub use activity::{Activity, Fired, History};
+pub use digest::{Failing, Noise, Shift, Told};
 pub use hush::{Despite, Hidden, SilenceName};
 pub use ledger::{Account, Audit, Period};
 pub use model::{

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Setup, Shared, worker};
+use super::{Setup, Shared, digest, worker};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -102,7 +102,12 @@ impl Dispatcher {
                 metrics: self.metrics.clone(),
                 setup: Arc::clone(setup),
             };
-            workers.spawn(worker::run(configured.clone(), shared, stop.clone()));
+            let (configured, stop) = (configured.clone(), stop.clone());
+            if configured.destination.digests().is_some() {
+                workers.spawn(digest::run(configured, shared, stop));
+            } else {
+                workers.spawn(worker::run(configured, shared, stop));
+            }
         }
     }
 }

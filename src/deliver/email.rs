@@ -22,8 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{BuildError, Kind};
-use super::{Destination, Notice, Pace, Receipt, SendError, client};
+use super::{Destination, Digests, Notice, Pace, Receipt, Schedule, SendError, client};
 use crate::clock::Clock;
+use crate::report::Report;
 use crate::secret::{Secret, SecretKeys};
 use transport::{Login, Transport, Trouble};
 
@@ -58,6 +59,9 @@ pub struct EmailConfig {
     pub ca_file: Option<PathBuf>,
     /// The name to greet the server with; default: this machine's.
     pub helo: Option<String>,
+    /// Instead of a mail for each incident, one at these times that hands over all that happened:
+    /// `daily at 09:00 Europe/Berlin`.
+    pub digest: Option<Schedule>,
 }
 
 /// How the user logs in.
@@ -88,6 +92,7 @@ pub(super) struct Email {
     transport: Transport,
     from: Mailbox,
     to: Vec<Mailbox>,
+    digest: Option<Schedule>,
 }
 
 impl std::fmt::Debug for Email {
@@ -164,6 +169,7 @@ impl Email {
             transport: Transport::new(builder, login, timeout),
             from: address(&config.from, "from")?,
             to,
+            digest: config.digest.clone(),
         })
     }
 }
@@ -205,13 +211,12 @@ struct Remote {
 }
 
 impl Remote {
-    fn of(notice: &Notice) -> Self {
-        let stored = notice.remote.as_deref();
+    fn of(key: &str, stored: Option<&str>) -> Self {
         stored
             .and_then(|stored| serde_json::from_str(stored).ok())
-            .filter(|known: &Self| known.key == notice.key)
+            .filter(|known: &Self| known.key == key)
             .unwrap_or_else(|| Self {
-                key: notice.key.clone(),
+                key: key.to_owned(),
                 ..Self::default()
             })
     }
@@ -222,20 +227,29 @@ impl Remote {
 }
 
 impl Email {
+    async fn tell(&self, notice: &Notice) -> Result<Receipt, SendError> {
+        let mail = letter::request(&self.from, &self.to, notice).map_err(unwritten)?;
+        let known = Remote::of(&notice.key, notice.remote.as_deref());
+        self.deliver(&mail.formatted(), known).await
+    }
+
+    /// A digest has no place to remember who has it already: what one recipient missed is sent to
+    /// all again, as the same mail.
+    async fn hand_over_shift(&self, report: &Report, key: &str) -> Result<Receipt, SendError> {
+        let mail = letter::digest(&self.from, &self.to, report, key).map_err(unwritten)?;
+        self.deliver(&mail.formatted(), Remote::of(key, None)).await
+    }
+
     /// Sends to all at once; one by one when the server refuses some for good, or puts the mail off
     /// a second time, so that one bad mailbox does not keep the mail from the others.
-    async fn deliver(&self, notice: &Notice) -> Result<Receipt, SendError> {
-        let mail = letter::request(&self.from, &self.to, notice)
-            .map_err(|_| SendError::fail("the mail cannot be written"))?
-            .formatted();
-        let known = Remote::of(notice);
+    async fn deliver(&self, mail: &[u8], known: Remote) -> Result<Receipt, SendError> {
         let left: Vec<_> = self
             .to
             .iter()
             .map(|to| to.email.clone())
             .filter(|to| !known.done.contains(&to.to_string()))
             .collect();
-        let Err(trouble) = self.hand_over(left.clone(), &mail).await else {
+        let Err(trouble) = self.hand_over(left.clone(), mail).await else {
             return Ok(Receipt {
                 remote: None,
                 detail: format!("mailed to {} addresses", self.to.len()),
@@ -244,7 +258,7 @@ impl Email {
         match &trouble {
             Trouble::Smtp(error) if self.to.len() > 1 && is_of_recipient(error) => {
                 if error.is_permanent() || known.again {
-                    return self.one_by_one(left, &mail, known).await;
+                    return self.one_by_one(left, mail, known).await;
                 }
                 let again = true;
                 let remote = Remote { again, ..known };
@@ -303,6 +317,10 @@ impl Email {
     }
 }
 
+fn unwritten(_: lettre::error::Error) -> SendError {
+    SendError::fail("the mail cannot be written")
+}
+
 /// Whether a reply may speak of one mailbox only. Logins (530, 534, 535) are never tried again and
 /// again: that would lock the account.
 fn is_of_recipient(error: &Error) -> bool {
@@ -342,7 +360,7 @@ fn judge(trouble: &Trouble) -> SendError {
 
 impl Destination for Email {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
-        Box::pin(self.deliver(notice))
+        Box::pin(self.tell(notice))
     }
 
     fn pace(&self) -> Pace {
@@ -350,6 +368,22 @@ impl Destination for Email {
             concurrency: 2,
             interval: Duration::ZERO,
         }
+    }
+
+    fn digests(&self) -> Option<(&dyn Digests, &Schedule)> {
+        self.digest
+            .as_ref()
+            .map(|schedule| (self as &dyn Digests, schedule))
+    }
+}
+
+impl Digests for Email {
+    fn send<'a>(
+        &'a self,
+        report: &'a Report,
+        key: &'a str,
+    ) -> BoxFuture<'a, Result<Receipt, SendError>> {
+        Box::pin(self.hand_over_shift(report, key))
     }
 }
 

@@ -19,7 +19,7 @@ use super::phrase::{Phrase, list};
 use super::{Subject, evidence, tuning};
 use crate::classify::{Alert, Category, Nature};
 use crate::event::{Event, Fields};
-use crate::incident::State;
+use crate::incident::{Incident, State};
 pub(super) use place::is_label;
 
 /// The alert that a report describes, with the questions that many facts ask.
@@ -195,8 +195,7 @@ fn heading(view: &View<'_>) -> Phrase {
 
 /// The title for subjects and headers: the rule, and what tells this incident from others of the
 /// same rule. Made of what all its alerts share, so it never changes.
-pub(super) fn title(view: &View<'_>) -> Phrase {
-    let incident = view.subject.incident;
+pub(super) fn name_of(incident: &Incident) -> Phrase {
     let label = |name: &&str| incident.labels.iter().find(|(label, _)| label == name);
     let shared = ["k8s.ns.name", "container.image.repository", "hostname"]
         .iter()
@@ -237,7 +236,7 @@ pub(super) fn capitalised(text: &str) -> String {
 }
 
 /// A Markdown link target from the site's configuration; none when it is not a web address.
-fn web_link(url: Option<&str>) -> Value {
+pub(super) fn web_link(url: Option<&str>) -> Value {
     let safe = |url: &&str| {
         let web = url.starts_with("https://") || url.starts_with("http://");
         web && url

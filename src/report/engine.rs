@@ -17,6 +17,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use super::context::{self, View};
+use super::digest::Handover;
 use super::{Report, Subject};
 use crate::classify::{Catalogue, Category};
 use crate::markup::visible::{one_line, truncate};
@@ -94,6 +95,16 @@ impl Engine {
         Ok(report)
     }
 
+    /// Renders a digest from `digest.md`; from the built-in one when the site's own fails.
+    pub fn digest(&self, handover: &Handover<'_>) -> Result<Report, RenderError> {
+        let error = match digest(&self.site, handover) {
+            Ok(report) => return Ok(report),
+            Err(error) => error,
+        };
+        let builtin = self.builtin.as_ref();
+        builtin.map_or(Err(error), |builtin| digest(builtin, handover))
+    }
+
     /// Whether a runbook for the rule exists.
     pub fn has_runbook(&self, rule: &str) -> bool {
         runbook_of(&self.site, rule).is_some()
@@ -164,7 +175,6 @@ fn render(
     let view = View::new(subject);
     let template =
         template_of(environment, &view).map_err(|error| RenderError::template(&error))?;
-    let mut output = Capped(Vec::new());
     let has_runbook = runbook_of(environment, view.event.rule.raw()).is_some();
     let context = minijinja::context! {
         layout => layout(&view),
@@ -172,19 +182,27 @@ fn render(
         runbook_file => context::ours(format!("runbooks/{}.md", slug(view.event.rule.raw()))),
         ..context::build(&view)
     };
-    template
-        .render_captured_to(context, &mut output)
-        .map_err(|error| RenderError::template(&error))?;
-    let markdown = String::from_utf8(output.0).map_err(|_| RenderError::NotText)?;
+    let markdown = written(&template, context)?;
     Ok(Report {
-        title: line(&context::title(&view).plain()),
+        title: line(&context::name_of(subject.incident).plain()),
         lead: line(&context::lead(&view)),
         severity: subject.incident.severity,
-        markdown: snippets::checked(
-            &tidy(&markdown),
-            view.event.rule.raw(),
-            view.event.source.raw(),
-        ),
+        markdown: snippets::checked(&markdown, view.event.rule.raw(), view.event.source.raw()),
+    })
+}
+
+fn digest(
+    environment: &Environment<'static>,
+    handover: &Handover<'_>,
+) -> Result<Report, RenderError> {
+    let template = environment.get_template("digest.md");
+    let template = template.map_err(|error| RenderError::template(&error))?;
+    let context = minijinja::context! { br => context::ours("  "), ..handover.context() };
+    Ok(Report {
+        title: line(&handover.title()),
+        lead: line(&handover.lead()),
+        severity: handover.severity(),
+        markdown: written(&template, context)?,
     })
 }
 
@@ -238,6 +256,14 @@ fn page(template: &minijinja::Template<'_, '_>, rule: &str) -> Result<String, Re
         facts => context::ours(facts),
         hooks,
     };
+    written(template, context)
+}
+
+/// What a template makes of a context.
+fn written(
+    template: &minijinja::Template<'_, '_>,
+    context: minijinja::Value,
+) -> Result<String, RenderError> {
     let mut output = Capped(Vec::new());
     template
         .render_captured_to(context, &mut output)

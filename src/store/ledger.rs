@@ -73,7 +73,7 @@ impl Account {
 }
 
 /// Which events an audit looks at, a whole batch of the second step at a time.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Period {
     /// Only batches after this event.
     pub after: EventId,
@@ -81,12 +81,14 @@ pub struct Period {
     pub from: Option<Timestamp>,
     /// Only batches whose last event was received before this time.
     pub to: Option<Timestamp>,
+    /// What waits for this destination counts as sent, because it is about to be.
+    pub telling: Option<String>,
 }
 
 impl Period {
     /// Whether it leaves nothing out.
     pub fn is_all(&self) -> bool {
-        self.after.0 == 0 && self.from.is_none() && self.to.is_none()
+        self.after.0 == 0 && self.from.is_none() && self.to.is_none() && self.telling.is_none()
     }
 }
 

@@ -3,6 +3,7 @@
 mod activity;
 mod checkpoint;
 mod connection;
+mod digest;
 mod handle;
 mod hush;
 mod inbox;

@@ -3,13 +3,14 @@
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
 };
-use lettre::message::{Attachment, Body, Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::{Attachment, Body, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
 use super::super::{Notice, NoticeKind};
 use crate::markup::document::Document;
 use crate::markup::html::html_page;
 use crate::markup::text::plain_text;
 use crate::markup::visible::{one_line, truncate};
+use crate::report::Report;
 
 /// The report as written, per RFC 7763.
 const MARKDOWN: &str = "text/markdown; charset=utf-8; variant=CommonMark";
@@ -56,24 +57,50 @@ pub(super) fn request(
     let (incident, report) = (&notice.incident, &notice.report);
     let domain = from.email.domain();
     let root = format!("<{}.0@{domain}>", incident.uid);
-    let mut builder = Message::builder()
-        .from(from.clone())
-        .subject(subject(&report.title))
-        .header(AutoSubmitted("auto-generated".to_owned()))
-        .header(AutoResponseSuppress("All".to_owned()))
-        .header(ListId(format!("<falco.{domain}>")))
+    let builder = head(from, to, &report.title)
         .header(FalcoPriority(incident.severity.name().to_owned()))
         .header(FalcoCount(incident.count.to_string()));
-    for to in to {
-        builder = builder.to(to.clone());
-    }
-    builder = match notice.kind {
+    let builder = match notice.kind {
         NoticeKind::Open => builder.message_id(Some(root)),
         NoticeKind::Update | NoticeKind::Close => builder
             .message_id(Some(format!("<{}@{domain}>", id(&notice.key))))
             .in_reply_to(root.clone())
             .references(root),
     };
+    let mail = readable(report);
+    builder.multipart(match evidence(&notice.event) {
+        Some(event) => mail.singlepart(event),
+        None => mail,
+    })
+}
+
+/// A digest: a mail that stands for itself.
+pub(super) fn digest(
+    from: &Mailbox,
+    to: &[Mailbox],
+    report: &Report,
+    key: &str,
+) -> Result<Message, lettre::error::Error> {
+    let domain = from.email.domain();
+    head(from, to, &report.title)
+        .message_id(Some(format!("<{}@{domain}>", id(key))))
+        .multipart(readable(report))
+}
+
+/// What every mail begins with.
+fn head(from: &Mailbox, to: &[Mailbox], title: &str) -> MessageBuilder {
+    let builder = Message::builder()
+        .from(from.clone())
+        .subject(subject(title))
+        .header(AutoSubmitted("auto-generated".to_owned()))
+        .header(AutoResponseSuppress("All".to_owned()))
+        .header(ListId(format!("<falco.{}>", from.email.domain())));
+    to.iter()
+        .fold(builder, |builder, to| builder.to(to.clone()))
+}
+
+/// The report as text, as HTML and as it was written.
+fn readable(report: &Report) -> MultiPart {
     let document = Document::parse(&report.markdown);
     let text = SinglePart::builder()
         .header(ContentType::TEXT_PLAIN)
@@ -82,15 +109,11 @@ pub(super) fn request(
         .header(ContentType::TEXT_HTML)
         .body(html_page(&report.title, &document));
     let read = MultiPart::alternative().singlepart(text).singlepart(html);
-    let mail = MultiPart::mixed().multipart(read).singlepart(attached(
+    MultiPart::mixed().multipart(read).singlepart(attached(
         "report.md",
         MARKDOWN,
         report.markdown.clone().into_bytes(),
-    ));
-    builder.multipart(match evidence(&notice.event) {
-        Some(event) => mail.singlepart(event),
-        None => mail,
-    })
+    ))
 }
 
 /// The event as posted, where it is not so large that a server might refuse the mail for it.

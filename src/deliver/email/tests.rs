@@ -19,6 +19,7 @@ fn config(server: &FakeSmtp, tls: EmailTls) -> EmailConfig {
         to: vec!["a@example.com".to_owned(), "b@example.com".to_owned()],
         ca_file: None,
         helo: None,
+        digest: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) const STATE: Database = Database {
         include_str!("schema/state-1.sql"),
         include_str!("schema/state-2.sql"),
         include_str!("schema/state-3.sql"),
+        include_str!("schema/state-4.sql"),
     ],
 };
 
@@ -186,7 +187,7 @@ mod tests {
         assert!(matches!(
             refused,
             Err(StoreError::TooNew {
-                found: 3,
+                found: 4,
                 known: 2,
                 ..
             })

@@ -112,7 +112,7 @@ impl Sqlite {
     }
 }
 
-fn silence_name(row: &Row<'_>) -> rusqlite::Result<Option<SilenceName>> {
+pub(super) fn silence_name(row: &Row<'_>) -> rusqlite::Result<Option<SilenceName>> {
     let Some(id) = row.get::<_, Option<i64>>(0)? else {
         return Ok(None);
     };

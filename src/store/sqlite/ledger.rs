@@ -18,15 +18,15 @@ impl Sqlite {
             .read("audit", move |connection| {
                 // One snapshot, however much is written meanwhile.
                 let snapshot = connection.unchecked_transaction()?;
-                audit(&snapshot, period, acknowledged)
+                audit(&snapshot, &period, acknowledged)
             })
             .await
     }
 }
 
-fn audit(
+pub(super) fn audit(
     connection: &Connection,
-    period: Period,
+    period: &Period,
     acknowledged: EventId,
 ) -> rusqlite::Result<Audit> {
     let mut audit = Audit::default();
@@ -38,7 +38,7 @@ fn audit(
     let mut rows = batches.query(params![period.after.0, from, to])?;
     let mut expected: Option<i64> = None;
     while let Some(row) = rows.next()? {
-        let batch = read_batch(connection, row.get(0)?, row.get(1)?)?;
+        let batch = read_batch(connection, row.get(0)?, row.get(1)?, period)?;
         if period.is_all() && expected.is_some_and(|expected| expected != batch.first) {
             audit.problem(format!("no batch holds the events before {}", batch.first));
         }
@@ -62,7 +62,12 @@ fn audit(
     Ok(audit)
 }
 
-fn read_batch(connection: &Connection, first: i64, last: i64) -> rusqlite::Result<Batch> {
+fn read_batch(
+    connection: &Connection,
+    first: i64,
+    last: i64,
+    period: &Period,
+) -> rusqlite::Result<Batch> {
     let mut select = connection
         .prepare_cached("SELECT id, count, events FROM folds WHERE batch = ?1 ORDER BY id")?;
     let folds = select
@@ -73,7 +78,7 @@ fn read_batch(connection: &Connection, first: i64, last: i64) -> rusqlite::Resul
                 id,
                 count: row.get::<_, i64>(1)?.unsigned_abs(),
                 ranges: serde_json::from_str(&ranges).map_err(|error| unreadable(2, error))?,
-                fates: read_fates(connection, id)?,
+                fates: read_fates(connection, id, period)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -92,6 +97,7 @@ fn read_batch(connection: &Connection, first: i64, last: i64) -> rusqlite::Resul
 fn read_fates(
     connection: &Connection,
     fold: i64,
+    period: &Period,
 ) -> rusqlite::Result<BTreeMap<String, BTreeMap<Account, u64>>> {
     let mut fates: BTreeMap<String, BTreeMap<Account, u64>> = BTreeMap::new();
     let mut select = connection
@@ -99,9 +105,11 @@ fn read_fates(
     let mut rows = select.query([fold])?;
     while let Some(row) = rows.next()? {
         let fate: String = row.get(1)?;
+        let destination: String = row.get(0)?;
+        let settled = row.get(2)? || period.telling.as_ref() == Some(&destination);
         // A fate that is none is left out, so that the sums tell.
-        if let Some(account) = Account::of_fate(&fate, row.get(2)?) {
-            let at = fates.entry(row.get(0)?).or_default();
+        if let Some(account) = Account::of_fate(&fate, settled) {
+            let at = fates.entry(destination).or_default();
             *at.entry(account).or_default() += row.get::<_, i64>(3)?.unsigned_abs();
         }
     }
