@@ -21,7 +21,7 @@ use super::{Destination, SendError};
 use crate::clock::Clock;
 use crate::markup::dialect::{Dialect, markdown};
 use crate::markup::document::Document;
-use crate::markup::visible::truncate;
+use crate::markup::inert;
 use crate::secret::{Secret, secret_keys};
 
 /// Keeps one GitHub issue for each kind of trouble.
@@ -102,7 +102,7 @@ impl Github {
             in_dialect(&crate::markup::escape::inline(&draft.report.lead))
         };
         json!({
-            "title": truncate(&draft.report.title, TITLE),
+            "title": inert::title(&draft.report.title, TITLE),
             "body": format!("{mark}{report}"),
             "labels": labels,
         })
