@@ -1,10 +1,16 @@
 //! Peers and notices for the tests of the kinds. Peers listen on a free loopback port.
 
 pub(super) mod discord;
+pub(super) mod github;
+pub(super) mod gitlab;
 pub(super) mod google_chat;
 pub(super) mod http;
+pub(super) mod jira;
 pub(super) mod matrix;
 pub(super) mod mattermost;
+pub(super) mod peers;
+pub(super) mod redmine;
+pub(super) mod rt;
 pub(super) mod slack;
 pub(super) mod smtp;
 pub(super) mod teams;

@@ -120,7 +120,7 @@ const JUDGES: [(&str, Judge); 16] = [
     clippy::disallowed_methods,
     reason = "the test command says whether peers must be here"
 )]
-fn required() -> bool {
+pub(crate) fn required() -> bool {
     std::env::var("HERALD_PEERS").is_ok_and(|value| value == "required")
 }
 

@@ -1,95 +1,7 @@
-use http::Method;
-
 use super::*;
-use crate::deliver::testing::http::Taken;
-use crate::deliver::testing::tracker::{Bench, Shelf, below, one, parameter, stranger};
-use crate::deliver::testing::{CANARY, TIMEOUT, now};
+use crate::deliver::testing::tracker::Bench;
+use crate::deliver::testing::{CANARY, TIMEOUT, gitlab, now};
 use crate::incident::State;
-
-/// As much of GitLab's issues as we use. A project of its own drops labels, as for a Guest.
-fn fake(taken: &Taken, issues: &mut Shelf) -> (u16, Value) {
-    if let Some(stranger) = stranger(taken, "private-token", CANARY) {
-        return stranger;
-    }
-    let Some(parts) = below(taken, "/api/v4/projects/") else {
-        return (404, Value::Null);
-    };
-    match (&taken.parts.method, parts.as_slice()) {
-        (&Method::GET, [_, "issues"]) => {
-            assert_eq!(parameter(taken, "scope").unwrap(), "all");
-            assert_eq!(parameter(taken, "state").unwrap(), "all");
-            (200, listed(taken, issues).into())
-        }
-        (&Method::POST, [project @ ("acme%2Fsec" | "7"), "issues"]) => {
-            let asked = taken.json();
-            let title = asked["title"].as_str().unwrap();
-            if !(1..=255).contains(&title.chars().count()) {
-                return (400, json!({ "message": { "title": ["is too long"] } }));
-            }
-            assert!(!title.contains(['@', '#', '!', '~']), "{title}");
-            check_text(asked["description"].as_str().unwrap());
-            let guest = *project == "7";
-            let labels = asked["labels"].as_str().unwrap().split(',');
-            let labels: Vec<_> = labels.filter(|_| !guest).collect();
-            let issue = json!({
-                "id": 900 + issues.len(), "iid": issues.len() + 1, "state": "opened",
-                "closed_at": null, "labels": labels, "description": asked["description"],
-                "confidential": asked["confidential"], "notes": [],
-            });
-            issues.push(issue.clone());
-            (201, issue)
-        }
-        (method, [_, "issues", number, rest @ ..]) => {
-            let Some(issue) = one(issues, "iid", number) else {
-                return (404, json!({ "message": "404 Not found" }));
-            };
-            match (method, rest) {
-                (&Method::GET, []) => (200, issue.clone()),
-                (&Method::POST, ["notes"]) => {
-                    let note = taken.json()["body"].clone();
-                    check_text(note.as_str().unwrap());
-                    issue["notes"].as_array_mut().unwrap().push(note);
-                    (201, json!({ "id": 1 }))
-                }
-                (&Method::PUT, []) => {
-                    let event = taken.json()["state_event"].clone();
-                    issue["state"] = match event.as_str().unwrap() {
-                        "close" => json!("closed"),
-                        "reopen" => json!("opened"),
-                        _ => return (400, json!({ "error": "state_event is invalid" })),
-                    };
-                    issue["closed_at"] = json!(now().to_string());
-                    (200, issue.clone())
-                }
-                _ => (404, Value::Null),
-            }
-        }
-        _ => (404, json!({ "message": "404 Project Not Found" })),
-    }
-}
-
-fn listed(taken: &Taken, issues: &Shelf) -> Vec<Value> {
-    let label = parameter(taken, "labels");
-    let text = parameter(taken, "search");
-    let shown = |issue: &&Value| match (&label, &text) {
-        (Some(label), None) => has_label(issue, label),
-        (None, Some(text)) => issue["description"]
-            .as_str()
-            .is_some_and(|of| of.contains(text)),
-        _ => unreachable!(),
-    };
-    issues.iter().filter(shown).cloned().collect()
-}
-
-/// No line is a quick action.
-fn check_text(text: &str) {
-    let mut fenced = false;
-    for line in text.lines() {
-        fenced ^= line.starts_with("```");
-        assert!(fenced || !line.starts_with('/'), "{text}");
-    }
-    assert!(text.chars().count() <= 1_048_576);
-}
 
 async fn bench(project: &'static str) -> Bench {
     let build = |url: &str| {
@@ -102,7 +14,7 @@ async fn bench(project: &'static str) -> Bench {
         };
         config.build(TIMEOUT, &Clock::manual(now())).unwrap()
     };
-    Bench::start("#1", fake, build).await
+    Bench::start("#1", gitlab::answer, build).await
 }
 
 const BOTH: [&str; 2] = ["acme/sec", "7"];
@@ -140,6 +52,13 @@ async fn an_issue_with_the_label_stays_closed() {
         issue["labels"] = json!(["wontfix"]);
     };
     bench("acme/sec").await.stays_closed(close).await;
+}
+
+#[tokio::test]
+async fn the_official_client_shares_the_issue() {
+    for project in BOTH {
+        bench(project).await.is_shared_with("gitlab").await;
+    }
 }
 
 #[tokio::test]

@@ -1,86 +1,8 @@
-use http::Method;
-
 use super::*;
 use crate::deliver::NoticeKind;
-use crate::deliver::testing::http::Taken;
-use crate::deliver::testing::tracker::{Bench, Shelf, below, one, parameter, stranger};
-use crate::deliver::testing::{CANARY, TIMEOUT, notice, now};
+use crate::deliver::testing::tracker::Bench;
+use crate::deliver::testing::{CANARY, TIMEOUT, notice, now, redmine};
 use crate::incident::State;
-
-/// As much of Redmine 5.0.4 as we use, strict where it is strict and as silent where it is silent.
-fn fake(taken: &Taken, issues: &mut Shelf) -> (u16, Value) {
-    if let Some(stranger) = stranger(taken, "x-redmine-api-key", CANARY) {
-        return stranger;
-    }
-    let Some(parts) = below(taken, "/") else {
-        return (404, Value::Null);
-    };
-    match (&taken.parts.method, parts.as_slice()) {
-        (&Method::GET, ["issue_statuses.json"]) => {
-            let named = ["New", "In Progress", "Rejected", "Closed"];
-            let statuses = named.iter().zip(1..);
-            let status = |(name, id)| json!({ "id": id, "name": name, "is_closed": id > 2 });
-            let statuses: Vec<_> = statuses.map(status).collect();
-            (200, json!({ "issue_statuses": statuses }))
-        }
-        (&Method::GET, ["issues.json"]) => (200, json!({ "issues": listed(taken, issues) })),
-        (&Method::POST, ["issues.json"]) => {
-            let issue = &taken.json()["issue"];
-            let length = issue["subject"].as_str().unwrap().chars().count();
-            if issue["project_id"] != "sec" || !(1..=255).contains(&length) {
-                return (422, json!({ "errors": ["Subject is too long"] }));
-            }
-            assert!(issue["description"].as_str().unwrap().len() <= 65_535);
-            let mut issue = issue.clone();
-            issue["id"] = json!(issues.len() + 1);
-            issue["status"] = json!({ "id": 1, "name": "New" });
-            issue["closed_on"] = Value::Null;
-            issue["notes"] = json!([]);
-            issues.push(issue.clone());
-            (201, json!({ "issue": issue }))
-        }
-        (method, ["issues", id]) => {
-            let Some(issue) = one(issues, "id", id.trim_end_matches(".json")) else {
-                return (404, Value::Null);
-            };
-            if method == Method::GET {
-                return (200, json!({ "issue": issue }));
-            }
-            assert_eq!(method, Method::PUT);
-            let change = taken.json()["issue"].clone();
-            if let Some(notes) = change["notes"].as_str() {
-                assert_eq!(change["private_notes"], true);
-                issue["notes"].as_array_mut().unwrap().push(json!(notes));
-            }
-            // What the workflow forbids is answered with 204 too.
-            if let Some(status) = change["status_id"].as_u64()
-                && issue["locked"].is_null()
-            {
-                issue["status"]["id"] = json!(status);
-                issue["closed_on"] = json!(now().to_string());
-            }
-            (204, Value::Null)
-        }
-        _ => (404, Value::Null),
-    }
-}
-
-/// A filter that Redmine does not know shows every issue.
-fn listed(taken: &Taken, issues: &Shelf) -> Vec<Value> {
-    assert_eq!(parameter(taken, "project_id").unwrap(), "sec");
-    let any = ["status_id", "op[status_id]"].map(|name| parameter(taken, name));
-    assert!(any.contains(&Some("*".to_owned())), "closed ones too");
-    let by_field = parameter(taken, "cf_1");
-    let by_text = parameter(taken, "v[description][]");
-    let shown = |issue: &&Value| match (&by_field, &by_text) {
-        (Some(value), None) => issue["custom_fields"][0]["value"] == *value,
-        (None, Some(text)) => issue["description"]
-            .as_str()
-            .is_some_and(|of| of.contains(text)),
-        _ => true,
-    };
-    issues.iter().filter(shown).cloned().collect()
-}
 
 async fn bench(marker_field: Option<u32>) -> Bench {
     let build = |url: &str| {
@@ -88,7 +10,7 @@ async fn bench(marker_field: Option<u32>) -> Bench {
             url: Some(Secret::new(url)),
             api_key: Some(Secret::new(CANARY)),
             project: "sec".to_owned(),
-            tracker_id: Some(1),
+            tracker_id: Some(3),
             marker_field,
             fields: [("priority_id".to_owned(), json!(4))].into(),
             private_notes: true,
@@ -96,7 +18,7 @@ async fn bench(marker_field: Option<u32>) -> Bench {
         };
         config.build(TIMEOUT, &Clock::manual(now())).unwrap()
     };
-    Bench::start("#1", fake, build).await
+    Bench::start("#1", redmine::answer, build).await
 }
 
 #[tokio::test]
@@ -105,9 +27,11 @@ async fn an_issue_lives_as_its_incident_does() {
         let mut bench = bench(field).await;
         bench.lives().await;
         let issue = bench.change(|issues| issues[0].clone());
-        assert_eq!(issue["notes"].as_array().unwrap().len(), 4);
-        assert_eq!(issue["priority_id"], 4);
-        assert_eq!(issue["tracker_id"], 1);
+        let notes = issue["notes"].as_array().unwrap();
+        assert_eq!(notes.len(), 4);
+        assert!(notes.iter().all(|note| note["private"] == true));
+        assert_eq!(issue["priority"]["id"], 4);
+        assert_eq!(issue["tracker"]["id"], 3);
         let text = issue["description"].as_str().unwrap();
         assert!(text.starts_with("h1. Terminal shell"), "{text}");
     }
@@ -124,6 +48,11 @@ async fn an_issue_is_found_by_its_field_or_by_its_last_line() {
 async fn a_rejected_issue_stays_closed() {
     let close = |issue: &mut Value| issue["status"]["id"] = json!(3);
     bench(Some(1)).await.stays_closed(close).await;
+}
+
+#[tokio::test]
+async fn the_official_client_shares_the_issue() {
+    bench(Some(1)).await.is_shared_with("redmine").await;
 }
 
 #[tokio::test]

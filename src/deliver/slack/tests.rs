@@ -2,7 +2,8 @@ use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::slack::FakeSlack;
 use crate::deliver::testing::{
-    CANARY, HOSTILE, IMPATIENT, TIMEOUT, long, notice, now, opened, retried, send, titled,
+    CANARY, HOSTILE, IMPATIENT, TIMEOUT, later, long, notice, now, opened, peers, retried, send,
+    titled,
 };
 
 fn bot_config(slack: &FakeSlack) -> SlackConfig {
@@ -37,11 +38,15 @@ async fn webhook() -> (FakeSlack, Slack) {
     (slack, webhook)
 }
 
-fn later(kind: NoticeKind, remote: Option<String>) -> Notice {
-    let mut notice = notice(kind);
-    notice.incident.count = 7;
-    notice.remote = remote;
-    notice
+#[tokio::test]
+async fn the_official_client_understands_the_fake() {
+    let slack = FakeSlack::start().await;
+    slack.peer.plan([Planned::Answer {
+        status: 429,
+        headers: vec![("retry-after", "7".to_owned())],
+        body: json!({ "ok": false, "error": "ratelimited" }).to_string(),
+    }]);
+    peers::client("slack", &slack.peer.url).await;
 }
 
 #[tokio::test]

@@ -160,6 +160,9 @@ impl Peer {
                 body,
             } => {
                 let mut response = Response::builder().status(status);
+                if body.starts_with(['{', '[']) {
+                    response = response.header("content-type", "application/json; charset=utf-8");
+                }
                 for (name, value) in headers {
                     response = response.header(name, value);
                 }

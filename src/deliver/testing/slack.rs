@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use http::HeaderValue;
 use serde_json::{Value, json};
 
 use super::CANARY;
@@ -83,35 +84,67 @@ impl FakeSlack {
 }
 
 impl Workspace {
-    fn answer(&mut self, taken: &Taken) -> String {
+    fn answer(&mut self, taken: &Taken) -> Planned {
         let path = taken.parts.uri.path();
-        if path.starts_with("/services/") {
-            return match self.post(&taken.json()) {
-                Ok(_) => "ok".to_owned(),
-                Err(error) => panic!("the webhook was sent what Slack refuses: {error}"),
-            };
+        if let Some(hook) = path.strip_prefix("/services/") {
+            return self.webhook(hook, taken);
         }
-        let result = match path {
-            _ if !is_authorised(taken) => Err("invalid_auth"),
+        let body = || serde_json::from_slice(&taken.body).map_err(|_| "json_not_object");
+        let result = check_headers(taken).and_then(|()| match path {
             "/api/chat.postMessage" => {
-                channel(&taken.json()).and_then(|()| self.post(&taken.json()))
+                let body = body()?;
+                channel(&body).and_then(|()| self.post(&body))
             }
-            "/api/chat.update" => self.update(&taken.json()),
+            "/api/chat.update" => self.update(&body()?),
             _ => Err("unknown_method"),
+        });
+        let answer = match result {
+            Ok(ts) => json!({
+                "ok": true, "channel": CHANNEL, "ts": ts, "message": self.shown(&ts),
+                "text": self.shown(&ts)["text"],
+            }),
+            Err(error) => json!({ "ok": false, "error": error }),
         };
-        match result {
-            Ok(ts) => {
-                json!({ "ok": true, "channel": CHANNEL, "ts": ts, "message": {} }).to_string()
-            }
-            Err(error) => json!({ "ok": false, "error": error }).to_string(),
+        Planned::status(200, &answer.to_string())
+    }
+
+    fn webhook(&mut self, hook: &str, taken: &Taken) -> Planned {
+        let result = match hook.strip_prefix("T0/B0/") {
+            Some(CANARY) => match serde_json::from_slice(&taken.body) {
+                Ok(body) => self.post(&body).map_err(|error| (400, error)),
+                Err(_) => Err((400, "invalid_payload")),
+            },
+            Some(_) => Err((403, "invalid_token")),
+            None => Err((404, "no_service")),
+        };
+        let (status, said) = result.map_or_else(|refusal| refusal, |_| (200, "ok"));
+        Planned::status(status, said)
+    }
+
+    /// The message as answers show it.
+    fn shown(&self, ts: &str) -> Value {
+        let Message { thread, body } = &self.messages[ts];
+        let mut shown = json!({
+            "type": "message", "subtype": "bot_message", "bot_id": "B024BE7LH", "ts": ts,
+            "text": body["text"],
+        });
+        if let Some(thread) = thread {
+            shown["thread_ts"] = json!(thread);
         }
+        for given in ["blocks", "metadata"] {
+            if let Some(value) = body.get(given) {
+                shown[given] = value.clone();
+            }
+        }
+        shown
     }
 
     fn post(&mut self, body: &Value) -> Result<String, &'static str> {
         self.check(body)?;
         let thread = body
             .get("thread_ts")
-            .map(|ts| ts.as_str().unwrap().to_owned());
+            .map(|ts| ts.as_str().ok_or("invalid_arguments").map(str::to_owned))
+            .transpose()?;
         if let Some(thread) = &thread {
             if self.refuse_threads {
                 return Err("restricted_action_non_threadable_channel");
@@ -160,9 +193,15 @@ impl Workspace {
     }
 }
 
-fn is_authorised(taken: &Taken) -> bool {
-    let value = taken.parts.headers.get("authorization");
-    value.is_some_and(|value| value.as_bytes() == format!("Bearer xoxb-{CANARY}").as_bytes())
+fn check_headers(taken: &Taken) -> Result<(), &'static str> {
+    let headers = &taken.parts.headers;
+    let token = headers.get("authorization").ok_or("not_authed")?;
+    if token.as_bytes() != format!("Bearer xoxb-{CANARY}").as_bytes() {
+        return Err("invalid_auth");
+    }
+    let sent = headers.get("content-type").map(HeaderValue::as_bytes);
+    let json = sent.is_some_and(|sent| sent.starts_with(b"application/json"));
+    json.then_some(()).ok_or("invalid_post_type")
 }
 
 fn channel(body: &Value) -> Result<(), &'static str> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::http::{Peer, Planned, Taken};
-use super::{CANARY, HOSTILE, notice, send, titled};
+use super::{CANARY, HOSTILE, notice, peers, send, titled};
 use crate::deliver::{Destination, Notice, NoticeKind, Verdict};
 use crate::incident::State;
 
@@ -111,6 +111,15 @@ impl Bench {
         );
     }
 
+    /// The vendor's own client finds the ticket, comments on it and closes it, and what it has done is
+    /// understood.
+    pub(in crate::deliver) async fn is_shared_with(&mut self, client: &'static str) {
+        self.send(1, State::Open).await;
+        if peers::client(client, &self.peer.url).await {
+            assert_eq!(self.send(4, State::Open).await, "opened again: T");
+        }
+    }
+
     /// The store knows no ticket any more.
     pub(in crate::deliver) fn forget(&mut self) {
         self.notice.remote = None;
@@ -159,6 +168,11 @@ impl Bench {
     }
 }
 
+/// The fake's own address, as its answers name it.
+pub(in crate::deliver) fn origin(taken: &Taken) -> String {
+    format!("http://{}", taken.parts.headers["host"].to_str().unwrap())
+}
+
 /// The parts of the path below a prefix.
 pub(in crate::deliver) fn below<'a>(taken: &'a Taken, prefix: &str) -> Option<Vec<&'a str>> {
     let rest = taken.parts.uri.path().strip_prefix(prefix)?;
@@ -167,11 +181,14 @@ pub(in crate::deliver) fn below<'a>(taken: &'a Taken, prefix: &str) -> Option<Ve
 
 /// A parameter of the query, decoded.
 pub(in crate::deliver) fn parameter(taken: &Taken, name: &str) -> Option<String> {
+    parameters(taken, name).into_iter().next()
+}
+
+/// Each value of a parameter that stands there more than once.
+pub(in crate::deliver) fn parameters(taken: &Taken, name: &str) -> Vec<String> {
     let url = reqwest::Url::parse(&format!("http://x{}", taken.parts.uri)).unwrap();
-    let mut pairs = url.query_pairs();
-    pairs
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    let pairs = url.query_pairs().filter(|(key, _)| key == name);
+    pairs.map(|(_, value)| value.into_owned()).collect()
 }
 
 /// The ticket whose `key` has the value.
