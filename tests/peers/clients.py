@@ -327,6 +327,37 @@ def rt(url, token):
     assert client.edit_ticket(1, Status="resolved")
 
 
+def pagerduty(url, token):
+    from pagerduty import EventsApiV2Client, HttpError
+
+    def connected(key):
+        client = EventsApiV2Client(key)
+        # It wants HTTPS of an address that is set, and the fake has none.
+        client._url = url
+        return client
+
+    client = connected(token)
+    link = [{"href": "https://herald.example.com", "text": "The incident"}]
+    for key in ["one", client.trigger("Shell", "node-1")]:
+        named = {"severity": "error", "custom_details": {"count": 2}, "links": link}
+        assert client.trigger("Shell", "node-1", dedup_key=key, **named) == key
+        assert client.acknowledge(key) == client.resolve(key) == key
+    # What is not known is dropped without a word.
+    assert client.resolve("none") == "none"
+    for summary, change in [
+        ("x" * 1025, {}),
+        ("", {}),
+        ("x", {"severity": "fatal"}),
+        ("x", {"dedup_key": "x" * 256}),
+        ("x", {"payload": {"colour": "red"}}),
+        ("x", {"payload": {"timestamp": "yesterday"}}),
+        ("x", {"custom_details": {"report": "x" * 512_000}}),
+    ]:
+        error = refused(HttpError, client.trigger, summary, "node-1", **change)
+        assert error.response.status_code == 400 and error.response.json()["errors"]
+    assert refused(HttpError, connected("other").resolve, "one").response.status_code == 400
+
+
 VENDORS = {
     "slack": ("slack_sdk", slack),
     "github": ("github", github),
@@ -335,6 +366,7 @@ VENDORS = {
     "jira-center": ("jira", jira_center),
     "redmine": ("redminelib", redmine),
     "rt": ("rt", rt),
+    "pagerduty": ("pagerduty", pagerduty),
 }
 
 vendor, address, secret = sys.argv[1:]

@@ -4,7 +4,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::deliver::testing::http::{Peer, Planned, Taken};
 use crate::deliver::testing::{
-    CANARY, HOSTILE, IMPATIENT, TIMEOUT, notice, now, retried, send, titled,
+    CANARY, HOSTILE, IMPATIENT, TIMEOUT, hostile_notices, long, notice, now, peers, retried, send,
+    titled,
 };
 use crate::deliver::{NoticeKind, Verdict};
 use crate::incident::{Handled, State};
@@ -71,7 +72,11 @@ fn take(taken: &Taken) -> Result<(String, &'static str), String> {
     if body["routing_key"] != CANARY {
         return Err("'routing_key' is invalid".to_owned());
     }
-    let key = text(&body, "dedup_key", 255)?;
+    // A trigger without a key gets one.
+    let key = match (&body["dedup_key"], &body["event_action"]) {
+        (Value::Null, action) if action == "trigger" => "srv01/HTTP".to_owned(),
+        _ => text(&body, "dedup_key", 255)?,
+    };
     let action = match body["event_action"].as_str() {
         Some("trigger") => "trigger",
         Some("acknowledge") => return Ok((key, "acknowledge")),
@@ -96,10 +101,12 @@ fn take(taken: &Taken) -> Result<(String, &'static str), String> {
     if !["critical", "error", "warning", "info"].contains(&severity) {
         return Err("'payload.severity' is invalid".to_owned());
     }
-    let timestamp = text(payload, "timestamp", usize::MAX)?;
-    timestamp
-        .parse::<Timestamp>()
-        .map_err(|_| "'payload.timestamp' is invalid")?;
+    if payload.get("timestamp").is_some() {
+        let timestamp = text(payload, "timestamp", usize::MAX)?;
+        timestamp
+            .parse::<Timestamp>()
+            .map_err(|_| "'payload.timestamp' is invalid")?;
+    }
     for link in body["links"].as_array().into_iter().flatten() {
         only(link, &["href", "text"])?;
         text(link, "href", usize::MAX)?;
@@ -220,6 +227,24 @@ async fn hostile_text_is_inert_and_within_the_limits() {
         assert_eq!(payload["custom_details"]["labels"]["proc.name"], line);
         assert_eq!(payload["custom_details"]["handled_by"], line);
     }
+}
+
+#[tokio::test]
+async fn every_hostile_report_is_an_event_within_the_limits() {
+    let (fake, pagerduty) = pagerduty().await;
+    for kind in [NoticeKind::Open, NoticeKind::Close] {
+        for notice in hostile_notices(kind).chain([long(kind)]) {
+            send(&pagerduty, &notice).await.unwrap();
+        }
+    }
+    // One open alert, told of each report.
+    assert!(fake.told().len() > 900);
+}
+
+#[tokio::test]
+async fn the_official_client_understands_the_fake() {
+    let fake = FakePagerduty::start().await;
+    peers::client("pagerduty", &fake.peer.url).await;
 }
 
 #[tokio::test]
