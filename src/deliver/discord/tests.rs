@@ -1,9 +1,11 @@
+use serde_json::json;
+
 use super::*;
 use crate::deliver::testing::discord::{FakeDiscord, check};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, no_secret, notice, now, opened, retried,
-    said_once, send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, later, long, no_secret, notice, now, opened,
+    peers, retried, said_once, send,
 };
 use crate::deliver::{NoticeKind, Verdict};
 
@@ -180,6 +182,33 @@ async fn no_text_of_an_event_is_more_than_text() {
             check(&message).unwrap_or_else(|wrong| panic!("{title:?}: {wrong} {message}"));
         }
     }
+}
+
+#[tokio::test]
+async fn the_types_and_limits_of_discord_js_take_every_message() {
+    let (_, discord) = discord().await;
+    let mut messages = Vec::new();
+    for kind in [NoticeKind::Open, NoticeKind::Close] {
+        for notice in hostile_notices(kind).chain([notice(kind), long(kind)]) {
+            messages.extend(discord.report(&notice));
+            messages.push(discord.news(&notice));
+        }
+    }
+    let embed = |length: usize| json!({ "description": "x".repeat(length) });
+    let broken = [
+        ("/embeds", json!([embed(4_097)])),
+        ("/embeds", json!([embed(3_001), embed(3_000)])),
+        ("/embeds", json!(vec![embed(1); 11])),
+        ("/embeds/0/description", json!("")),
+        ("/embeds/0/color", json!(0x0100_0000)),
+        ("/embeds/0/color", json!("red")),
+        ("/embeds/0/colour", json!(1)),
+        ("/content", json!("x".repeat(2_001))),
+        ("/contents", json!("x")),
+        ("/allowed_mentions/parse", json!(["all"])),
+    ];
+    let broken = broken.map(|(place, value)| peers::broken(&messages[0], place, value));
+    peers::takes("discord", &messages, &broken);
 }
 
 #[test]

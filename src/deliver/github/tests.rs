@@ -1,7 +1,7 @@
 use super::*;
-use crate::deliver::testing::http::Planned;
+use crate::deliver::testing::http::{Planned, Taken};
 use crate::deliver::testing::tracker::Bench;
-use crate::deliver::testing::{CANARY, TIMEOUT, github, notice, now};
+use crate::deliver::testing::{CANARY, TIMEOUT, github, notice, now, peers};
 use crate::deliver::{NoticeKind, Verdict};
 use crate::incident::State;
 
@@ -80,9 +80,47 @@ async fn the_official_client_shares_the_issue() {
 }
 
 #[tokio::test]
+async fn what_is_sent_has_the_types_of_octokit() {
+    let mut bench = bench().await;
+    bench.lives().await;
+    bench.takes_hostile_reports().await;
+    let taken = bench.peer.taken();
+    let sent = |method: Method, end: &str| -> Vec<Value> {
+        let is =
+            |taken: &&Taken| taken.parts.method == method && taken.parts.uri.path().ends_with(end);
+        taken.iter().filter(is).map(Taken::json).collect()
+    };
+    let (made, changed, said) = (
+        sent(Method::POST, "/issues"),
+        sent(Method::PATCH, "/issues/1"),
+        sent(Method::POST, "/comments"),
+    );
+    assert!(made.len() > 450 && changed.len() >= 2 && said.len() >= 4);
+    for (kind, bodies, broken) in [
+        (
+            "github-create",
+            &made,
+            [("/title", Value::Null), ("/labels", json!("x"))],
+        ),
+        (
+            "github-update",
+            &changed,
+            [("/state", json!("shut")), ("/state_reason", json!("fixed"))],
+        ),
+        (
+            "github-comment",
+            &said,
+            [("/body", json!(1)), ("/text", json!("x"))],
+        ),
+    ] {
+        let broken = broken.map(|(place, value)| peers::broken(&bodies[0], place, value));
+        peers::takes(kind, bodies, &broken);
+    }
+}
+
+#[tokio::test]
 async fn what_github_refuses_says_why_and_holds_no_secret() {
     bench().await.judges().await;
-    bench().await.takes_hostile_titles().await;
     for (status, reason) in [
         (401, "GitHub does not know the token"),
         (403, "GitHub does not let the token write issues"),

@@ -64,7 +64,7 @@ async fn the_official_client_shares_the_issue() {
 #[tokio::test]
 async fn what_gitlab_refuses_says_why() {
     bench("acme/sec").await.judges().await;
-    bench("acme/sec").await.takes_hostile_titles().await;
+    bench("acme/sec").await.takes_hostile_reports().await;
 }
 
 #[test]

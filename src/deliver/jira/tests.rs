@@ -107,10 +107,20 @@ async fn a_workflow_without_a_way_is_told() {
 }
 
 #[tokio::test]
+async fn jira_cloud_takes_hostile_reports() {
+    bench(JiraApi::Cloud).await.takes_hostile_reports().await;
+}
+
+#[tokio::test]
+async fn a_data_center_takes_hostile_reports() {
+    let bench = bench(JiraApi::DataCenter).await;
+    bench.takes_hostile_reports().await;
+}
+
+#[tokio::test]
 async fn what_jira_refuses_says_why() {
     for api in BOTH {
         bench(api).await.judges().await;
-        bench(api).await.takes_hostile_titles().await;
     }
     let bench = bench(JiraApi::Cloud).await;
     let refusal = json!({ "errors": { "customfield_7": CANARY, "<script>": "x" } });

@@ -58,7 +58,7 @@ async fn the_official_client_shares_the_issue() {
 #[tokio::test]
 async fn what_redmine_refuses_says_why() {
     bench(None).await.judges().await;
-    bench(Some(1)).await.takes_hostile_titles().await;
+    bench(Some(1)).await.takes_hostile_reports().await;
 }
 
 #[tokio::test]

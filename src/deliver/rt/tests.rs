@@ -54,7 +54,7 @@ async fn the_official_client_shares_the_ticket() {
 #[tokio::test]
 async fn what_rt_refuses_says_why() {
     bench(FIELD).await.judges().await;
-    bench(FIELD).await.takes_hostile_titles().await;
+    bench(FIELD).await.takes_hostile_reports().await;
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn a_condition_that_is_ignored_creates_nothing() {
 #[tokio::test]
 async fn what_servicenow_refuses_says_why() {
     bench().await.judges().await;
-    bench().await.takes_hostile_titles().await;
+    bench().await.takes_hostile_reports().await;
 }
 
 #[test]

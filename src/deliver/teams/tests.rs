@@ -1,8 +1,10 @@
+use serde_json::json;
+
 use super::*;
 use crate::deliver::testing::http::{Peer, Planned};
 use crate::deliver::testing::teams::{FakeTeams, check};
 use crate::deliver::testing::{
-    CANARY, IMPATIENT, TIMEOUT, hostile_notices, long, notice, now, retried, send,
+    CANARY, IMPATIENT, TIMEOUT, hostile_notices, long, notice, now, peers, retried, send,
 };
 use crate::deliver::{Verdict, testing};
 
@@ -120,6 +122,24 @@ fn no_text_of_an_event_is_more_than_text() {
             }
         }
     }
+}
+
+#[test]
+fn the_library_of_adaptive_cards_takes_every_card() {
+    let kinds = [NoticeKind::Open, NoticeKind::Close];
+    let notices = kinds.map(|kind| hostile_notices(kind).chain([notice(kind), long(kind)]));
+    let notices = notices.into_iter().flatten();
+    let cards: Vec<_> = notices.flat_map(|notice| requests(&notice)).collect();
+    let body = "/attachments/0/content/body/0";
+    let break_it = |place: &str, value| peers::broken(&cards[0], &format!("{body}/{place}"), value);
+    let broken = [
+        break_it("type", json!("RichTextBlok")),
+        break_it("inlines/0/type", json!("TextWalk")),
+        break_it("inlines/0/weight", json!("fat")),
+        break_it("inlines/0/colour", json!("red")),
+        break_it("inlines/0/selectAction", json!({ "type": "Action.Open" })),
+    ];
+    peers::takes("teams", &cards, &broken);
 }
 
 #[test]

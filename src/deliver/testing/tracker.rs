@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::http::{Peer, Planned, Taken};
-use super::{CANARY, HOSTILE, notice, peers, send, titled};
+use super::{CANARY, HOSTILE, hostile_notices, notice, peers, send, titled};
 use crate::deliver::{Destination, Notice, NoticeKind, Verdict};
 use crate::incident::State;
 
@@ -157,13 +157,13 @@ impl Bench {
     }
 
     /// Whatever an event says, it is a ticket that the strict fake takes.
-    pub(in crate::deliver) async fn takes_hostile_titles(&self) {
+    pub(in crate::deliver) async fn takes_hostile_reports(&self) {
         let long = format!("{}\n/close\n@all", "x".repeat(2_000));
-        for title in HOSTILE.into_iter().chain([long.as_str(), " "]) {
+        let titles = HOSTILE.into_iter().chain([long.as_str(), " "]);
+        let titled = titles.map(|title| titled(NoticeKind::Open, title));
+        for notice in titled.chain(hostile_notices(NoticeKind::Open)) {
             self.change(Vec::clear);
-            send(&*self.destination, &titled(NoticeKind::Open, title))
-                .await
-                .unwrap();
+            send(&*self.destination, &notice).await.unwrap();
         }
     }
 }
