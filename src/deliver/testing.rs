@@ -1,5 +1,6 @@
 //! Peers and notices for the tests of the kinds. Peers listen on a free loopback port.
 
+pub(super) mod contract;
 pub(super) mod discord;
 pub(super) mod github;
 pub(super) mod gitlab;

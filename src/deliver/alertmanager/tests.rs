@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::{Peer, Planned, Taken};
 use crate::deliver::testing::{
     CANARY, HOSTILE, IMPATIENT, TIMEOUT, notice, now, retried, send, titled,
@@ -246,4 +247,16 @@ async fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(&|c| {
         c.labels.insert("the team".to_owned(), String::new());
     }), @"alertmanager: `labels`: `the team` is no label name");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, alertmanager) = alertmanager().await;
+    let standing = || {
+        let alerts = fake.alerts.lock().unwrap();
+        let incidents = alerts.keys().map(|labels| labels["incident"].clone());
+        incidents.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&alertmanager, Keeps::One, limit, standing).await;
 }

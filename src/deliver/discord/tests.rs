@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::discord::{FakeDiscord, check};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::{
@@ -226,4 +227,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(None, None), @"set one of `url`, `url_env` or `url_file`");
     insta::assert_snapshot!(refused(Some("ftp://"), None), @"discord: `url` must be an http or https address");
     insta::assert_snapshot!(refused(Some("https://discord.com/"), Some("general")), @"discord: `thread_id` is a number, in quotes");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, discord) = discord().await;
+    let standing = || contract::titled(fake.messages());
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&discord, Keeps::OneOrAnother, limit, standing).await;
 }

@@ -1,3 +1,5 @@
+mod life;
+
 use mail_parser::{HeaderValue, MessageParser, MimeHeaders};
 
 use super::*;
@@ -336,65 +338,4 @@ async fn a_server_that_falls_silent_is_left_and_its_late_replies_count_for_nothi
         assert_eq!(server.connections(), connections + 1, "{command}");
     }
     assert_eq!(server.mails().len(), 5);
-}
-
-#[tokio::test]
-async fn a_wrong_section_is_refused_without_its_secrets() {
-    let (server, _) = plain().await;
-    let refused = |change: &dyn Fn(&mut EmailConfig)| {
-        let mut config = config(&server, EmailTls::None);
-        change(&mut config);
-        let error = Email::from_config(&config, TIMEOUT).unwrap_err();
-        assert!(!format!("{error} {error:?} {config:?}").contains(CANARY));
-        error.to_string()
-    };
-    let password = || Some(Secret::new(CANARY));
-    insta::assert_snapshot!(refused(&|c| c.to.clear()), @"email: `to` is empty");
-    insta::assert_snapshot!(refused(&|c| c.from = "nobody".to_owned()), @"email: `from` holds no mail address");
-    insta::assert_snapshot!(refused(&|c| c.password = password()), @"email: set `username` and a password, or neither");
-    insta::assert_snapshot!(refused(&|c| c.username = Some("u".to_owned())), @"email: set `username` and a password, or neither");
-    insta::assert_snapshot!(refused(&|c| {
-        c.username = Some("u".to_owned());
-        c.password = password();
-    }), @"email: a password needs `tls: starttls` or `tls: implicit`");
-    insta::assert_snapshot!(refused(&|c| c.host = "mail.example.com".to_owned()), @"email: `tls: none` is for a relay on this machine only");
-    insta::assert_snapshot!(refused(&|c| c.helo = Some("a b\r\nMAIL".to_owned())), @"email: `helo` is no host name");
-}
-
-#[test]
-fn every_corpus_value_in_a_title_makes_one_subject_and_no_other_header() {
-    let mailbox: Mailbox = "herald@example.com".parse().unwrap();
-    let names = |raw: &[u8]| {
-        let mail = MessageParser::default().parse(raw).unwrap().into_owned();
-        let names: Vec<_> = mail
-            .headers()
-            .iter()
-            .map(|header| header.name().to_owned())
-            .collect();
-        (names, mail.parts.len(), mail.subject().unwrap().to_owned())
-    };
-    let built = |title: &str| {
-        let notice = titled(NoticeKind::Open, title);
-        letter::request(&mailbox, std::slice::from_ref(&mailbox), &notice)
-            .unwrap()
-            .formatted()
-    };
-    let (wanted, parts, _) = names(&built("harmless"));
-    for row in crate::markup::testing::corpus() {
-        let raw = built(&row.value);
-        let (found, count, subject) = names(&raw);
-        assert_eq!((found, count), (wanted.clone(), parts), "{}", row.id);
-        let shown = crate::markup::visible::one_line(&row.value).replace("=?", "\\u{3D}?");
-        let shown = crate::markup::visible::truncate(&shown, 200);
-        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(
-            squeezed(&subject),
-            squeezed(&format!("[Falco] {shown}")),
-            "{}",
-            row.id
-        );
-        for line in raw.split(|byte| *byte == b'\n') {
-            assert!(line.len() <= 998, "{}", row.id);
-        }
-    }
 }

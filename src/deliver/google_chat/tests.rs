@@ -1,5 +1,6 @@
 use super::*;
 use crate::deliver::Verdict;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::google_chat::{FakeGoogleChat, check, refusal};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::{
@@ -151,4 +152,16 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(&GoogleChatConfig::default()), @"set one of `url`, `url_env` or `url_file`");
     let wrong = config(&format!("ftp://{CANARY}"));
     insta::assert_snapshot!(refused(&wrong), @"google_chat: `url` must be an http or https address");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, chat) = chat().await;
+    let standing = || {
+        let messages = fake.messages();
+        let threads = messages.iter().map(|message| message["thread"].to_string());
+        threads.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&chat, Keeps::One, limit, standing).await;
 }

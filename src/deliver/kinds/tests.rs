@@ -153,3 +153,17 @@ fn a_preset_of_the_site_is_one_of_its_files() {
     let files: Vec<_> = config.files().collect();
     assert_eq!(files, [std::path::Path::new("own.yaml")]);
 }
+
+#[test]
+fn every_kind_follows_the_life_of_an_incident() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/deliver");
+    let has = |file: String| {
+        let text = std::fs::read_to_string(source.join(file)).unwrap_or_default();
+        text.contains("contract::lives(") || text.contains(".lives()")
+    };
+    for (kind, _) in KINDS {
+        // The console refuses nothing and remembers nothing.
+        let follows = has(format!("{kind}/tests.rs")) || has(format!("{kind}/tests/life.rs"));
+        assert!(follows || *kind == "console", "{kind}");
+    }
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::matrix::{FakeMatrix, check};
 use crate::deliver::testing::{
@@ -221,4 +222,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused("", token, "!r:x"), @"matrix: `homeserver` must be an http or https address");
     insta::assert_snapshot!(refused("https://x.example", token, "#r:x"), @"matrix: `room` is the room's id, which begins with `!`");
     insta::assert_snapshot!(refused("https://x.example", None, "!r:x"), @"set one of `token`, `token_env` or `token_file`");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, matrix) = matrix().await;
+    let standing = || contract::titled(fake.messages());
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&matrix, Keeps::One, limit, standing).await;
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::deliver::Verdict;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::mattermost::{CHANNEL, FakeMattermost, check, refusal};
 use crate::deliver::testing::{
@@ -252,4 +253,16 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(None, None), @"set one of `url`, `url_env` or `url_file`");
     insta::assert_snapshot!(refused(Some("x"), None), @"mattermost: `url` must be an http or https address");
     insta::assert_snapshot!(refused(Some("https://x.example/"), Some(CANARY)), @"mattermost: set `token` and `channel_id` together, or neither");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    for (keeps, (fake, mattermost)) in [
+        (Keeps::OneOrAnother, bot().await),
+        (Keeps::Each, webhook().await),
+    ] {
+        let standing = || contract::titled(fake.posts());
+        let limit = || contract::limit(&fake.peer);
+        contract::lives(&mattermost, keeps, limit, standing).await;
+    }
 }

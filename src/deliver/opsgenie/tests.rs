@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::{Peer, Planned, Taken};
 use crate::deliver::testing::{
     CANARY, HOSTILE, IMPATIENT, TIMEOUT, notice, now, retried, send, titled,
@@ -363,4 +364,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
         ..OpsgenieConfig::default()
     };
     insta::assert_snapshot!(refused(&url), @"opsgenie: `api_url` must be an http or https address");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, opsgenie) = opsgenie().await;
+    let standing = || fake.alerts().len();
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&opsgenie, Keeps::OneUntilClosed, limit, standing).await;
 }

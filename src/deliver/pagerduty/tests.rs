@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::{Peer, Planned, Taken};
 use crate::deliver::testing::{
     CANARY, HOSTILE, IMPATIENT, TIMEOUT, hostile_notices, long, notice, now, peers, retried, send,
@@ -327,4 +328,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
         ..PagerdutyConfig::default()
     };
     insta::assert_snapshot!(refused(&url), @"pagerduty: `api_url` must be an http or https address");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, pagerduty) = pagerduty().await;
+    let standing = || fake.alerts.lock().unwrap().len();
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&pagerduty, Keeps::One, limit, standing).await;
 }

@@ -1,3 +1,5 @@
+mod life;
+
 use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::slack::FakeSlack;

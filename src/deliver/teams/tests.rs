@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::{Peer, Planned};
 use crate::deliver::testing::teams::{FakeTeams, check};
 use crate::deliver::testing::{
@@ -155,4 +156,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     };
     insta::assert_snapshot!(refused(None), @"set one of `url`, `url_env` or `url_file`");
     insta::assert_snapshot!(refused(Some("file:///")), @"teams: `url` must be an http or https address");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, teams) = teams().await;
+    let standing = || contract::titled(fake.texts());
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&teams, Keeps::Each, limit, standing).await;
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::telegram::{FakeTelegram, GROUP, SUPERGROUP, check, refusal};
 use crate::deliver::testing::{
@@ -247,4 +248,12 @@ fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(token, None, url), @"telegram: set `chat_id`, a number or a name with `@`");
     insta::assert_snapshot!(refused(token, Some("soc"), url), @"telegram: set `chat_id`, a number or a name with `@`");
     insta::assert_snapshot!(refused(token, Some("@soc"), "x"), @"telegram: `api_url` must be an http or https address");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let (fake, telegram) = telegram().await;
+    let standing = || contract::titled(fake.messages());
+    let limit = || contract::limit(&fake.peer);
+    contract::lives(&telegram, Keeps::OneOrAnother, limit, standing).await;
 }

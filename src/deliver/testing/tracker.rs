@@ -1,10 +1,10 @@
 //! What every tracker must do, told to a strict, stateful fake of it.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::contract::{self, Keeps};
 use super::http::{Peer, Planned, Taken};
 use super::{CANARY, HOSTILE, hostile_notices, notice, peers, send, titled};
 use crate::deliver::{Destination, Notice, NoticeKind, Verdict};
@@ -71,10 +71,10 @@ impl Bench {
     /// Opened, commented on, closed and opened again, as the incident is; a limit is waited for and
     /// nothing is said twice.
     pub(in crate::deliver) async fn lives(&mut self) {
-        self.peer.plan([Planned::with(429, "retry-after", "7")]);
-        let error = send(&*self.destination, &self.notice).await.unwrap_err();
-        let after = Some(Duration::from_secs(7));
-        assert_eq!(error.verdict, Verdict::Retry { after });
+        let limit = || contract::limit(&self.peer);
+        let standing = || self.change(|shelf| shelf.len());
+        contract::lives(&*self.destination, Keeps::One, limit, standing).await;
+        self.change(Vec::clear);
         for (count, state, said) in [
             (1, State::Open, "created T"),
             (2, State::Open, "commented on T"),

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::deliver::NoticeKind;
+use crate::deliver::testing::contract::{self, Keeps};
 use crate::deliver::testing::http::{Peer, Planned, Taken};
 use crate::deliver::testing::{
     CANARY, HOSTILE, IMPATIENT, TIMEOUT, notice, now, retried, send, titled,
@@ -247,4 +248,13 @@ async fn a_wrong_section_is_refused_without_its_secrets() {
     insta::assert_snapshot!(refused(&|c| {
         c.headers.insert("X-A".to_owned(), Secret::new(format!("{CANARY}\r\nX-B: 1")));
     }), @"webhook: header `X-A` is not valid");
+}
+
+#[tokio::test]
+async fn the_life_of_an_incident_is_followed() {
+    let peer = Peer::start().await;
+    let webhook = build(&config(&peer));
+    // The first was refused.
+    let standing = || peer.calls() - 1;
+    contract::lives(&webhook, Keeps::Each, || contract::limit(&peer), standing).await;
 }
