@@ -8,7 +8,6 @@
 )]
 
 mod alertmanager;
-mod alertmanager_peer;
 mod canary;
 mod crash;
 mod hostile;
@@ -22,4 +21,3 @@ mod silences;
 mod slack;
 mod storm;
 mod support;
-mod tickets;

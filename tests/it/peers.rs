@@ -1,207 +1,145 @@
-//! Against real peers. They run where `tests/peers/install` has put them, and are skipped elsewhere;
-//! `HERALD_PEERS=required` makes a missing one a failure.
+//! Real peers: one file each, and here what they share. They run where `tests/peers/install` has put
+//! them, and are skipped elsewhere; `HERALD_PEERS=required` makes a missing one a failure.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader};
+mod aiosmtpd;
+mod alertmanager;
+mod redmine;
+mod tickets;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-use mail_parser::MessageParser;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::sink::Sink;
-use crate::support::{Service, api, client, is_told, recorded, until};
+use crate::support::{Service, api, client};
 
-/// aiosmtpd, with STARTTLS and a login.
-struct Mail {
-    child: Child,
-    _stdin: ChildStdin,
-    port: u16,
-    mails: Arc<Mutex<Vec<Value>>>,
+/// What some peer would act on: a script, an image, a link, a mention, a macro, the end of a block.
+const HOSTILE: &str = "!http://evil.example/x.png! #1 @admin @room user:admin [~admin] \
+                       <script>alert(1)</script> <img src=http://evil.example/y.png onerror=alert(2)> \
+                       <a href=http://evil.example>z</a> </code></pre> {code} {{include(x)}} [[wiki]] \
+                       \"a\":http://evil.example |a|b|";
+
+/// An event that says nothing else.
+fn hostile() -> Value {
+    json!({
+        "rule": HOSTILE, "priority": "Critical", "time": "2026-03-01T10:15:00Z", "hostname": "n",
+        "output": HOSTILE, "source": "syscall",
+        "output_fields": { "proc.name": "sh", "proc.cmdline": HOSTILE },
+    })
 }
 
-impl Mail {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test command says whether peers must be here"
-    )]
-    fn start(folder: &Path, password: &str) -> Option<Self> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let python = root.join("target/peers/bin/python");
-        if !python.exists() {
-            let required = std::env::var("HERALD_PEERS").is_ok_and(|value| value == "required");
-            assert!(!required, "run tests/peers/install first");
-            println!("skipped: aiosmtpd is not here; tests/peers/install brings it");
-            return None;
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of a peer, or `None` where the peer is not here.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test command says whether peers must be here"
+)]
+fn located(peer: &str, file: &str) -> Option<PathBuf> {
+    let file = root().join("target/peers").join(file);
+    if file.exists() {
+        return Some(file);
+    }
+    let required = std::env::var("HERALD_PEERS").is_ok_and(|value| value == "required");
+    assert!(!required, "{peer} is not here: run tests/peers/install");
+    println!("skipped: {peer} is not here; tests/peers/install brings it");
+    None
+}
+
+/// A port that nobody listens on, below those that the system gives out: nobody else gets it by
+/// chance before the peer has it.
+fn free_port() -> u16 {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 500).unwrap() * 24;
+    loop {
+        let port = 20_000 + (own + TRIED.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
         }
-        let mut ca = CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &ca).unwrap().pem();
-        for (name, pem) in [
-            ("ca.pem", ca.pem()),
-            ("mail.pem", certificate),
-            ("mail.key", key.serialize_pem()),
-        ] {
-            std::fs::write(folder.join(name), pem).unwrap();
-        }
-        let mut child = Command::new(python)
-            .arg(root.join("tests/peers/mail.py"))
-            .args([folder.join("mail.pem"), folder.join("mail.key")])
-            .arg(password)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+    }
+}
+
+/// A peer's process. It ends with the test, and a test that fails shows what it wrote.
+struct Process {
+    child: Child,
+    log: PathBuf,
+    gently: bool,
+}
+
+impl Process {
+    /// Starts it, with what it writes in a file.
+    fn start(command: &mut Command, log: PathBuf) -> Self {
+        let written = File::create(&log).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(written.try_clone().unwrap())
+            .stderr(written)
             .spawn()
             .unwrap();
-        let stdin = child.stdin.take().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let port = lines.next().unwrap().unwrap().parse().unwrap();
-        let mails: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let seen = Arc::clone(&mails);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let mail = serde_json::from_str(&line).unwrap();
-                seen.lock().unwrap().push(mail);
-            }
-        });
-        Some(Self {
-            child,
-            _stdin: stdin,
-            port,
-            mails,
-        })
+        let gently = false;
+        Self { child, log, gently }
     }
 
-    fn mails(&self) -> Vec<Value> {
-        self.mails.lock().unwrap().clone()
+    /// It has processes of its own, and ends them when it is asked to end.
+    fn gently(mut self) -> Self {
+        self.gently = true;
+        self
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 }
 
-impl Drop for Mail {
+impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.child.kill());
+        if std::thread::panicking() {
+            println!("{}: {}", self.log.display(), self.written());
+        }
+        if self.gently {
+            let pid = self.child.id().to_string();
+            drop(Command::new("kill").args(["-s", "TERM", &pid]).status());
+        } else {
+            drop(self.child.kill());
+        }
         drop(self.child.wait());
     }
 }
 
-/// The recorded events, or our own samples where the corpus is not here.
-fn events() -> Vec<String> {
-    recorded().unwrap_or_else(|| {
-        println!("the corpus of recorded events is not here; our own samples stand in");
-        let samples = include_str!("../data/report-events.ndjson");
-        samples.lines().map(str::to_owned).collect()
-    })
-}
-
-/// What each destination was told last of each incident.
-type Counts = BTreeMap<String, u64>;
-
-fn told_by_mail(mails: &[Value]) -> Counts {
-    let mut counts = HashMap::new();
-    for mail in mails {
-        assert_eq!((&mail["tls"], &mail["login"]), (&true.into(), &true.into()));
-        let data = mail["data"].as_str().unwrap();
-        let mail = MessageParser::default().parse(data).unwrap();
-        let thread = mail.references().as_text_list();
-        let id = thread
-            .as_ref()
-            .and_then(|ids| ids.first().map(ToString::to_string));
-        let id = id.unwrap_or_else(|| mail.message_id().unwrap().to_owned());
-        let count: u64 = mail
-            .header_raw("X-Falco-Count")
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
-        let most = counts.entry(id).or_insert(0);
-        *most = count.max(*most);
+/// Writes `ca.pem`, and the certificate `mail.pem` of `localhost` with its key `mail.key`.
+fn certify(folder: &Path) {
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &ca).unwrap().pem();
+    for (name, pem) in [
+        ("ca.pem", ca.pem()),
+        ("mail.pem", certificate),
+        ("mail.key", key.serialize_pem()),
+    ] {
+        std::fs::write(folder.join(name), pem).unwrap();
     }
-    counts.into_iter().collect()
 }
 
-fn told_by_webhook(sink: &Sink) -> Counts {
-    let mut counts = Counts::new();
-    for taken in sink.taken() {
-        let incident = &taken.body["data"]["incident"];
-        let count = incident["count"].as_u64().unwrap();
-        let most = counts
-            .entry(incident["uid"].as_str().unwrap().to_owned())
-            .or_insert(0);
-        *most = count.max(*most);
-    }
-    counts
+async fn post(service: &Service, event: &Value) {
+    let post = client().post(format!("http://{}/", service.events));
+    let answer = post.body(event.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
 }
 
-fn slack_heads(sink: &Sink) -> usize {
-    let posts = sink.taken().into_iter().filter(|taken| {
-        taken.path == "/api/chat.postMessage" && taken.body.get("thread_ts").is_none()
-    });
-    posts.count()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn slack_mail_and_webhook_are_all_told_of_every_event_with_the_same_counts() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(mail) = Mail::start(folder.path(), "canary-mail") else {
-        return;
-    };
-    let (slack, hook) = (Sink::start().await, Sink::start().await);
-    let config = format!(
-        "destinations:\n\
-         \x20 hook: {{ webhook: {{ url: '{}/in' }} }}\n\
-         \x20 soc:\n\
-         \x20   slack: {{ token: xoxb-canary, channel: C024, api_url: '{}/api' }}\n\
-         \x20   delivery: {{ interval: 0s }}\n\
-         \x20 oncall: {{ email: {{ host: localhost, port: {}, username: herald, password: canary-mail, ca_file: {}, from: herald@example.com, to: [oncall@example.com] }} }}\n\
-         route: {{ to: [hook, soc, oncall], group_interval: 0s }}\n",
-        hook.url,
-        slack.url,
-        mail.port,
-        folder.path().join("ca.pem").display()
-    );
-    let service = Service::start(folder.path(), &config);
-    let events = events();
-    for event in &events {
-        let post = client().post(format!("http://{}/", service.events));
-        let answer = post.body(event.clone()).send().await.unwrap();
-        let status = answer.status().as_u16();
-        assert_eq!((status, answer.text().await.unwrap().as_str()), (200, ""));
-    }
-    until(
-        "every event has its fate at every destination",
-        async || {
-            let fates = api(&service, "fates").await;
-            let mut told: BTreeMap<&str, u64> = BTreeMap::new();
-            for fate in fates.as_array().unwrap() {
-                let settled = !fate["fate"].is_null() && fate["fate"] != "dead";
-                let count = if settled {
-                    fate["events"].as_u64().unwrap()
-                } else {
-                    0
-                };
-                *told
-                    .entry(fate["destination"].as_str().unwrap())
-                    .or_default() += count;
-            }
-            let unrouted = told.remove("").unwrap_or(0);
-            let all = events.len() as u64;
-            told.len() == 3 && told.values().all(|told| told + unrouted == all)
-        },
-    )
-    .await;
-    let (by_mail, by_hook) = (told_by_mail(&mail.mails()), told_by_webhook(&hook));
-    let sorted = |counts: &Counts| {
-        let mut counts: Vec<_> = counts.values().copied().collect();
-        counts.sort_unstable();
-        counts
-    };
-    assert_eq!(sorted(&by_mail), sorted(&by_hook));
-    assert_eq!(slack_heads(&slack), by_hook.len());
-    let told = events.iter().filter(|event| is_told(event)).count();
-    assert_eq!(by_hook.values().sum::<u64>(), told as u64);
-    assert_eq!(service.terminate(), Some(0));
+/// Somebody acknowledges or closes the one incident.
+async fn act(service: &Service, verb: &str) {
+    let incidents = api(service, "incidents").await;
+    let uid = incidents[0]["uid"].as_str().unwrap();
+    let url = format!("http://{}/api/v1/incidents/{uid}/{verb}", service.admin);
+    let done = client().post(url).json(&json!({ "by": "kim" }));
+    let done = done.send().await.unwrap();
+    assert!(done.status().is_success(), "{}", done.text().await.unwrap());
 }
