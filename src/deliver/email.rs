@@ -256,7 +256,9 @@ impl Email {
             });
         };
         match &trouble {
-            Trouble::Smtp(error) if self.to.len() > 1 && is_of_recipient(error) => {
+            Trouble::Smtp(error)
+                if self.to.len() > 1 && is_of_recipient(error) && !is_too_large(error) =>
+            {
                 if error.is_permanent() || known.again {
                     return self.one_by_one(left, mail, known).await;
                 }
@@ -332,13 +334,24 @@ fn is_bad_login(error: &Error) -> bool {
     error.status().map(u16::from) == Some(535)
 }
 
+/// 552 may also speak of a full mailbox; 5.3.4 is RFC 3463's word for the mail itself.
+fn is_too_large(error: &Error) -> bool {
+    error.status().map(u16::from) == Some(552) && error.to_string().contains("5.3.4")
+}
+
 /// Replies in the 4xx range pass, those in the 5xx range do not.
 fn judge(trouble: &Trouble) -> SendError {
     let Trouble::Smtp(error) = trouble else {
         return SendError::retry("the mail server did not answer in time", None);
     };
     if let Some(code) = error.status() {
-        let reason = format!("the mail server answered {code}");
+        let reason = match u16::from(code) {
+            530 | 534 | 535 => format!("the mail server refuses the login ({code})"),
+            _ if is_too_large(error) => {
+                format!("the mail is too large for the mail server ({code})")
+            }
+            _ => format!("the mail server answered {code}"),
+        };
         return if error.is_permanent() {
             SendError::fail(reason)
         } else {
