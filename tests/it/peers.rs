@@ -4,6 +4,7 @@
 mod aiosmtpd;
 mod alertmanager;
 mod redmine;
+mod rt;
 mod tickets;
 
 use std::fs::File;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 
 use crate::support::{Service, api, client};
@@ -68,7 +69,8 @@ fn free_port() -> u16 {
 struct Process {
     child: Child,
     log: PathBuf,
-    gently: bool,
+    /// Who has processes of its own, and ends them when it is asked to end.
+    master: Option<PathBuf>,
 }
 
 impl Process {
@@ -81,13 +83,13 @@ impl Process {
             .stderr(written)
             .spawn()
             .unwrap();
-        let gently = false;
-        Self { child, log, gently }
+        let master = None;
+        Self { child, log, master }
     }
 
-    /// It has processes of its own, and ends them when it is asked to end.
-    fn gently(mut self) -> Self {
-        self.gently = true;
+    /// It is ended by asking the process whose id is in this file, which ends those that it started.
+    fn with_master(mut self, file: PathBuf) -> Self {
+        self.master = Some(file);
         self
     }
 
@@ -101,11 +103,17 @@ impl Drop for Process {
         if std::thread::panicking() {
             println!("{}: {}", self.log.display(), self.written());
         }
-        if self.gently {
-            let pid = self.child.id().to_string();
-            drop(Command::new("kill").args(["-s", "TERM", &pid]).status());
-        } else {
-            drop(self.child.kill());
+        let master = self
+            .master
+            .as_ref()
+            .and_then(|file| std::fs::read_to_string(file).ok());
+        match master {
+            Some(pid) => drop(
+                Command::new("kill")
+                    .args(["-s", "TERM", pid.trim()])
+                    .status(),
+            ),
+            None => drop(self.child.kill()),
         }
         drop(self.child.wait());
     }
@@ -115,9 +123,14 @@ impl Drop for Process {
 fn certify(folder: &Path) {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes a certificate of the name of its issuer for one that signed itself.
+    ca.distinguished_name
+        .push(DnType::CommonName, "CA of the tests");
     let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let name = &mut params.distinguished_name;
+    name.push(DnType::CommonName, "localhost");
     let certificate = params.signed_by(&key, &ca).unwrap().pem();
     for (name, pem) in [
         ("ca.pem", ca.pem()),

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::tickets::{Ticket, Tracker, crashed, one_ticket_ever, until_told};
+use super::tickets::{Ticket, Tracker, crashed, one_ticket_ever, told};
 use super::{Process, hostile, located, post, root};
 use crate::support::{client, until};
 
@@ -140,10 +140,8 @@ async fn in_redmine_the_description_tells_without_a_field_and_what_is_rejected_s
     let put = put.header("x-redmine-api-key", &redmine.key);
     let answer = put.json(&rejected).send().await.unwrap();
     assert_eq!(answer.status(), 204);
-    for _ in 0..5 {
-        post(&service, &hostile()).await;
-    }
-    until_told(&service, "left alone").await;
+    post(&service, &hostile()).await;
+    told(&service, 1, "left alone").await;
     let issue = redmine.read(&format!("/issues/{id}.json")).await;
     assert_eq!(issue["issue"]["status"]["name"], "Rejected");
     assert_eq!(redmine.ticket().await.comments.len(), 1);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use super::{act, hostile, post};
@@ -49,16 +50,14 @@ pub(super) async fn crashed(tracker: &impl Tracker, folder: &Path) -> Service {
     let proxy = Proxy::start(tracker.url()).await;
     let lossy = config(&tracker.destination(&proxy.url));
     let service = Service::start(folder, &lossy);
-    proxy.swallow_the_next_post();
+    proxy.swallow_the_next(Method::POST);
     post(&service, &hostile()).await;
     until("the ticket is made", async || proxy.has_swallowed()).await;
     service.kill();
     assert_eq!(tracker.ticket().await.comments.len(), 0);
     let service = Service::start(folder, &config(&tracker.destination(tracker.url())));
-    until("the ticket is found again", async || {
-        tracker.ticket().await.comments.len() == 1
-    })
-    .await;
+    told(&service, 1, "commented on").await;
+    assert_eq!(tracker.ticket().await.comments.len(), 1);
     service
 }
 
@@ -66,37 +65,33 @@ pub(super) async fn crashed(tracker: &impl Tracker, folder: &Path) -> Service {
 pub(super) async fn one_ticket_ever(tracker: &impl Tracker, folder: &Path) -> Ticket {
     let service = crashed(tracker, folder).await;
     post(&service, &hostile()).await;
-    until("the news is there", async || {
-        tracker.ticket().await.comments.len() == 2
-    })
-    .await;
+    told(&service, 2, "commented on").await;
+    let ticket = tracker.ticket().await;
+    assert_eq!((ticket.open, ticket.comments.len()), (true, 2));
     act(&service, "close").await;
-    until("the ticket is closed", async || {
-        !tracker.ticket().await.open
-    })
-    .await;
-    let told = tracker.ticket().await.comments;
-    assert!(told[2].contains("Closed by kim"), "{told:?}");
+    told(&service, 1, "closed").await;
+    let ticket = tracker.ticket().await;
+    assert_eq!((ticket.open, ticket.comments.len()), (false, 3));
+    let last = &ticket.comments[2];
+    assert!(last.contains("Closed by kim"), "{last}");
     post(&service, &hostile()).await;
-    until("the ticket is open again", async || {
-        let ticket = tracker.ticket().await;
-        ticket.open && ticket.comments.len() == 4
-    })
-    .await;
+    told(&service, 1, "opened again").await;
+    let ticket = tracker.ticket().await;
+    assert_eq!((ticket.open, ticket.comments.len()), (true, 4));
     assert_eq!(service.terminate(), Some(0));
-    tracker.ticket().await
+    ticket
 }
 
-/// Waits until a delivery says this.
-pub(super) async fn until_told(service: &Service, what: &str) {
+/// Waits until so many deliveries say this. The service is asked and not the tracker, which has enough
+/// to do.
+pub(super) async fn told(service: &Service, times: usize, what: &str) {
     until(what, async || {
         let deliveries = api(service, "deliveries").await;
-        let mut deliveries = deliveries.as_array().unwrap().iter();
-        let says = |of: &Value| {
+        let says = |of: &&Value| {
             let detail = of["detail"].as_str();
             detail.is_some_and(|detail| detail.starts_with(what))
         };
-        deliveries.any(says)
+        deliveries.as_array().unwrap().iter().filter(says).count() == times
     })
     .await;
 }

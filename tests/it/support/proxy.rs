@@ -1,6 +1,7 @@
 //! A proxy that passes requests on, and keeps an answer to itself when told to.
 
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
@@ -16,8 +17,8 @@ use super::client;
 pub(crate) struct Proxy {
     pub(crate) url: String,
     target: String,
-    /// The next POST that succeeds is never answered.
-    armed: Arc<AtomicBool>,
+    /// The next request of this method that succeeds is never answered.
+    armed: Arc<Mutex<Option<Method>>>,
     /// That has happened.
     swallowed: Arc<AtomicBool>,
 }
@@ -36,8 +37,8 @@ impl Proxy {
         proxy
     }
 
-    pub(crate) fn swallow_the_next_post(&self) {
-        self.armed.store(true, Ordering::SeqCst);
+    pub(crate) fn swallow_the_next(&self, method: Method) {
+        *self.armed.lock().unwrap() = Some(method);
     }
 
     pub(crate) fn has_swallowed(&self) -> bool {
@@ -48,7 +49,7 @@ impl Proxy {
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    let is_post = parts.method == Method::POST;
+    let method = parts.method.clone();
     let mut onward = client()
         .request(parts.method, format!("{}{}", proxy.target, parts.uri))
         .body(body);
@@ -58,8 +59,13 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         }
     }
     let answer = onward.send().await.unwrap();
-    let made = is_post && answer.status().is_success();
-    let swallowed = made && proxy.armed.swap(false, Ordering::SeqCst);
+    let swallowed = answer.status().is_success()
+        && proxy
+            .armed
+            .lock()
+            .unwrap()
+            .take_if(|armed| *armed == method)
+            .is_some();
     let response = Response::builder().status(answer.status());
     let body = answer.bytes().await.unwrap();
     if swallowed {
