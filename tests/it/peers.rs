@@ -3,6 +3,7 @@
 
 mod aiosmtpd;
 mod alertmanager;
+mod postfix;
 mod redmine;
 mod rt;
 mod tickets;
