@@ -6,6 +6,7 @@ mod alertmanager;
 mod postfix;
 mod redmine;
 mod rt;
+mod synapse;
 mod tickets;
 
 use std::fs::File;
