@@ -3,6 +3,7 @@
 
 mod aiosmtpd;
 mod alertmanager;
+mod jira;
 mod postfix;
 mod redmine;
 mod rt;
