@@ -23,7 +23,7 @@ use super::ticket::{Draft, Status, Ticket, TicketConfig, Tickets, Tracker};
 use super::{Destination, SendError};
 use crate::clock::Clock;
 use crate::markup::document::Document;
-use crate::markup::html::html_body_defanged;
+use crate::markup::html::html_for_rt;
 use crate::markup::inert;
 use crate::secret::{Secret, secret_keys};
 
@@ -121,7 +121,7 @@ impl Rt {
         json!({
             "Queue": self.config.queue,
             "Subject": inert::title(&draft.report.title, SUBJECT),
-            "Content": fitted(draft.report, html_body_defanged, |html| html.len() <= CONTENT),
+            "Content": fitted(draft.report, html_for_rt, |html| html.len() <= CONTENT),
             "ContentType": "text/html",
             "CustomFields": { self.config.marker_field.as_str(): draft.marker },
         })
@@ -233,7 +233,7 @@ impl Tracker for Rt {
     }
 
     fn comment<'a>(&'a self, id: &'a str, text: &'a str) -> BoxFuture<'a, Result<(), SendError>> {
-        let content = html_body_defanged(&Document::parse(text));
+        let content = html_for_rt(&Document::parse(text));
         let comment = json!({ "Content": content, "ContentType": "text/html" });
         self.api
             .tell(Method::POST, format!("/ticket/{id}/comment"), comment)

