@@ -206,10 +206,10 @@ impl Writer {
             Reader::Mail => style(element),
             Reader::Rt => style_in_rt(element),
         };
-        if !style.is_empty() {
-            self.put(format_args!("<{element} style=\"{style}\">"));
-        } else {
+        if style.is_empty() {
             self.put(format_args!("<{element}>"));
+        } else {
+            self.put(format_args!("<{element} style=\"{style}\">"));
         }
     }
 

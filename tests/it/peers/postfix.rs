@@ -147,9 +147,8 @@ async fn mailboxes_hold_one_thread_an_incident_over_starttls_with_plain_and_tls_
                 r#""event.json""#,
                 r#""mixed""#,
             ] {
-                let at = rest.find(part);
-                let at = at.unwrap_or_else(|| panic!("{part} in {structure}"));
-                rest = &rest[at..];
+                let found = rest.split_once(part);
+                (_, rest) = found.unwrap_or_else(|| panic!("{part} in {structure}"));
             }
         }
         for report in box_of["report"].as_array().unwrap() {

@@ -72,8 +72,10 @@ pub(super) async fn one_ticket_ever(tracker: &impl Tracker, folder: &Path) -> Ti
     told(&service, 1, "closed").await;
     let ticket = tracker.ticket().await;
     assert_eq!((ticket.open, ticket.comments.len()), (false, 3));
-    let last = &ticket.comments[2];
-    assert!(last.contains("Closed by kim"), "{last}");
+    // Not every tracker keeps their order.
+    let mut comments = ticket.comments.iter();
+    let closed = comments.any(|comment| comment.contains("Closed by kim"));
+    assert!(closed, "{ticket:?}");
     post(&service, &hostile()).await;
     told(&service, 1, "opened again").await;
     let ticket = tracker.ticket().await;
