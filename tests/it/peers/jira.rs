@@ -21,7 +21,7 @@ impl Jira {
         let port = free_port().to_string();
         let process = Process::start(
             Command::new(program)
-                .arg(root().join("tests/peers/jira.py"))
+                .arg(root().join("tests/peers/jira_center.py"))
                 .arg(&port),
             folder.join("jira.log"),
         );
