@@ -40,7 +40,7 @@ enum Command {
     /// Run the service with sample events, to look at in a minute
     Demo(demo::Demo),
     /// Check a configuration and its templates
-    Check(ConfigFile),
+    Check(check::Check),
     /// Print the report for events, one incident an event
     Render(render::Render),
     /// Say what an event means, which routes it takes and why
@@ -114,7 +114,7 @@ impl Command {
         match self {
             Self::Serve(file) => block_on(serve::run(file)),
             Self::Demo(demo) => block_on(demo.run()),
-            Self::Check(file) => check::run(&file),
+            Self::Check(check) => block_on(check.run()),
             Self::Render(render) => render.run(),
             Self::Explain(explain) => block_on(explain.run()),
             Self::Audit(audit) => block_on(audit.run()),

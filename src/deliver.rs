@@ -163,6 +163,12 @@ pub trait Destination: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Asks the peer whether it would take a message, without sending one; what it found, in a line.
+    /// None where a peer can only be asked by a message.
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        None
+    }
+
     /// What it cannot do as it is configured, although its kind can.
     fn doubt(&self) -> Option<&'static str> {
         None

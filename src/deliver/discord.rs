@@ -174,6 +174,14 @@ impl Destination for Discord {
         Box::pin(thread::send(self, notice))
     }
 
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        Some(Box::pin(async move {
+            let answer = client::send(self.client.get(self.url.expose())).await?;
+            self.judge(&answer)?;
+            Ok("the webhook is there".to_owned())
+        }))
+    }
+
     /// A webhook may post 30 messages a minute to a channel, and a change is two requests.
     fn pace(&self) -> Pace {
         Pace {

@@ -3,6 +3,7 @@
 //! The Message-ID of the first mail is derived from the incident, so that later mails find their
 //! thread even when everything else is lost, and a retry repeats the same mail.
 
+mod answer;
 mod letter;
 mod transport;
 
@@ -13,19 +14,20 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
+use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::authentication::Mechanism;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, Tokio1Executor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kinds::{BuildError, Kind};
-use super::{Destination, Digests, Notice, Pace, Receipt, Schedule, SendError, client};
+use super::{Destination, Digests, Notice, Pace, Receipt, Schedule, SendError};
 use crate::clock::Clock;
 use crate::report::Report;
 use crate::secret::{Secret, SecretKeys};
+use answer::{is_bad_login, is_of_recipient, is_too_large, judge};
 use transport::{Login, Transport, Trouble};
 
 /// Sends mail.
@@ -323,57 +325,18 @@ fn unwritten(_: lettre::error::Error) -> SendError {
     SendError::fail("the mail cannot be written")
 }
 
-/// Whether a reply may speak of one mailbox only. Logins (530, 534, 535) are never tried again and
-/// again: that would lock the account.
-fn is_of_recipient(error: &Error) -> bool {
-    let code = error.status().map(u16::from);
-    matches!(code, Some(450..=452 | 550..=554))
-}
-
-fn is_bad_login(error: &Error) -> bool {
-    error.status().map(u16::from) == Some(535)
-}
-
-/// 552 may also speak of a full mailbox; 5.3.4 is RFC 3463's word for the mail itself.
-fn is_too_large(error: &Error) -> bool {
-    error.status().map(u16::from) == Some(552) && error.to_string().contains("5.3.4")
-}
-
-/// Replies in the 4xx range pass, those in the 5xx range do not.
-fn judge(trouble: &Trouble) -> SendError {
-    let Trouble::Smtp(error) = trouble else {
-        return SendError::retry("the mail server did not answer in time", None);
-    };
-    if let Some(code) = error.status() {
-        let reason = match u16::from(code) {
-            530 | 534 | 535 => format!("the mail server refuses the login ({code})"),
-            _ if is_too_large(error) => {
-                format!("the mail is too large for the mail server ({code})")
-            }
-            _ => format!("the mail server answered {code}"),
-        };
-        return if error.is_permanent() {
-            SendError::fail(reason)
-        } else {
-            SendError::retry(reason, None)
-        };
-    }
-    if error.is_client() {
-        return SendError::fail(
-            "the mail server does not offer what is configured (STARTTLS, AUTH)",
-        );
-    }
-    let reason = if error.is_timeout() {
-        "the mail server did not answer in time"
-    } else {
-        client::tls_reason(error).unwrap_or("the connection to the mail server failed")
-    };
-    SendError::retry(reason, None)
-}
-
 impl Destination for Email {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(self.tell(notice))
+    }
+
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        Some(Box::pin(async move {
+            match self.transport.probe().await {
+                Ok(()) => Ok("the mail server takes the connection and the login".to_owned()),
+                Err(trouble) => Err(judge(&trouble)),
+            }
+        }))
     }
 
     fn pace(&self) -> Pace {

@@ -229,6 +229,23 @@ impl Destination for Matrix {
         Box::pin(thread::send(self, notice))
     }
 
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        Some(Box::pin(async move {
+            let (answer, body) = self.call(Method::GET, &["joined_members"], None).await?;
+            if answer.status.is_success() {
+                return Ok("the user is in the room".to_owned());
+            }
+            let mut error = self.judge(&answer, &body);
+            let hint = match body["errcode"].as_str() {
+                Some("M_FORBIDDEN") => ": invite the user to the room and let it join",
+                Some("M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN") => ": check the token",
+                _ => "",
+            };
+            error.reason.push_str(hint);
+            Err(error)
+        }))
+    }
+
     /// Synapse lets a user send about one message in five seconds for long, and ten at once.
     fn pace(&self) -> Pace {
         Pace {

@@ -111,12 +111,10 @@ fn webhook_request(notice: &Notice) -> Value {
     json!({ "text": mattermost::single(&notice.report, news.as_deref(), first) })
 }
 
-fn address(server: &str, rest: &[&str]) -> Option<Url> {
+fn address(server: &str, what: &str, rest: &[&str]) -> Option<Url> {
     let mut url = Url::parse(server).ok()?;
     let mut path = url.path_segments_mut().ok()?;
-    path.pop_if_empty()
-        .extend(["api", "v4", "posts"])
-        .extend(rest);
+    path.pop_if_empty().extend(["api", "v4", what]).extend(rest);
     drop(path);
     Some(url)
 }
@@ -175,7 +173,17 @@ impl Mattermost {
         rest: &[&str],
         body: Option<&Value>,
     ) -> Result<Answer, SendError> {
-        let url = address(self.url.expose(), rest);
+        self.call_about("posts", method, rest, body).await
+    }
+
+    async fn call_about(
+        &self,
+        what: &str,
+        method: Method,
+        rest: &[&str],
+        body: Option<&Value>,
+    ) -> Result<Answer, SendError> {
+        let url = address(self.url.expose(), what, rest);
         let url = url.ok_or_else(|| SendError::fail("the server's address is not valid"))?;
         let mut request = self.client.request(method, url);
         if let Some(bot) = &self.bot {
@@ -254,6 +262,20 @@ impl Destination for Mattermost {
                 None => self.webhook(notice).await,
             }
         })
+    }
+
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        let bot = self.bot.as_ref()?;
+        Some(Box::pin(async move {
+            let rest = [bot.channel_id.as_str()];
+            let answer = self
+                .call_about("channels", Method::GET, &rest, None)
+                .await?;
+            if answer.status.is_success() {
+                return Ok("the bot sees the channel".to_owned());
+            }
+            Err(self.judge(&answer).into())
+        }))
     }
 
     /// Servers take ten requests a second; people read fewer.

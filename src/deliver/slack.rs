@@ -119,6 +119,12 @@ impl Slack {
     }
 }
 
+/// How a message goes out.
+enum Way<'a> {
+    Webhook(&'a Secret),
+    Bot(Bot<'a>),
+}
+
 fn mode(config: &SlackConfig) -> Result<Mode, BuildError> {
     let webhook = SecretKeys {
         key: "webhook_url",
@@ -201,6 +207,22 @@ impl Slack {
         body
     }
 
+    fn way(&self) -> Way<'_> {
+        match &self.mode {
+            Mode::Webhook(url) => Way::Webhook(url),
+            Mode::Bot {
+                token,
+                channel,
+                api_url,
+            } => Way::Bot(Bot {
+                slack: self,
+                token,
+                channel,
+                api_url,
+            }),
+        }
+    }
+
     async fn webhook(&self, url: &Secret, notice: &Notice) -> Result<Receipt, SendError> {
         let thread = message(&notice.report);
         let mut messages = vec![&thread.head];
@@ -249,22 +271,9 @@ fn without_blocks(body: &mut Value) {
 impl Destination for Slack {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
-            match &self.mode {
-                Mode::Webhook(url) => self.webhook(url, notice).await,
-                Mode::Bot {
-                    token,
-                    channel,
-                    api_url,
-                } => {
-                    let slack = self;
-                    let bot = Bot {
-                        slack,
-                        token,
-                        channel,
-                        api_url,
-                    };
-                    bot.send(notice).await
-                }
+            match self.way() {
+                Way::Webhook(url) => self.webhook(url, notice).await,
+                Way::Bot(bot) => bot.send(notice).await,
             }
         })
     }
@@ -274,6 +283,13 @@ impl Destination for Slack {
         Pace {
             concurrency: 1,
             interval: Duration::from_secs(1),
+        }
+    }
+
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        match self.way() {
+            Way::Webhook(_) => None,
+            Way::Bot(bot) => Some(Box::pin(async move { bot.probe().await })),
         }
     }
 

@@ -266,6 +266,20 @@ impl Destination for Telegram {
         Box::pin(thread::send(self, notice))
     }
 
+    fn probe(&self) -> Option<BoxFuture<'_, Result<String, SendError>>> {
+        Some(Box::pin(async move {
+            match self
+                .call("getChat", &json!({ "chat_id": self.chat_id }))
+                .await
+            {
+                Ok(_) => Ok("the bot knows the chat".to_owned()),
+                Err(Answered::Refused(refusal)) => Err(refusal.into()),
+                Err(Answered::Moved(_)) => Ok("the chat has moved, and is found".to_owned()),
+                Err(Answered::Same) => Ok("the bot is known".to_owned()),
+            }
+        }))
+    }
+
     /// A bot may send 20 messages a minute to a group.
     fn pace(&self) -> Pace {
         Pace {

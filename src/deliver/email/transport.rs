@@ -108,6 +108,15 @@ impl Transport {
         }
     }
 
+    /// Connects, greets and logs in, without sending.
+    pub(super) async fn probe(&self) -> Result<(), Trouble> {
+        let pool = self.pool();
+        match tokio::time::timeout(self.timeout, pool.test_connection()).await {
+            Ok(result) => result.map(drop).map_err(Trouble::Smtp),
+            Err(_) => Err(Trouble::Late),
+        }
+    }
+
     fn locked(&self) -> std::sync::MutexGuard<'_, Option<Connected>> {
         // The pool is replaced as a whole, so it is sound even after a panic.
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)

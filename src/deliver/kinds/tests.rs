@@ -1,3 +1,5 @@
+mod probe;
+
 use super::*;
 use crate::deliver::testing::now;
 

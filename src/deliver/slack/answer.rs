@@ -113,9 +113,27 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Refusal> {
         class: class(word),
         error: SendError {
             verdict,
-            reason: format!("slack answered {word}"),
+            reason: match hint(word) {
+                Some(hint) => format!("slack answered {word}: {hint}"),
+                None => format!("slack answered {word}"),
+            },
             remote: None,
         },
+    })
+}
+
+/// What mends a refusal that only a change of the settings mends.
+fn hint(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "not_in_channel" => "invite the bot to the channel",
+        "channel_not_found" => {
+            "check `channel`; into a private channel the bot must be invited first"
+        }
+        "is_archived" => "the channel is archived, choose another",
+        "missing_scope" => "give the app the scope chat:write and install it anew",
+        "invalid_auth" | "not_authed" => "check the token, it begins with xoxb-",
+        "token_revoked" | "token_expired" | "account_inactive" => "install the app anew",
+        _ => return None,
     })
 }
 

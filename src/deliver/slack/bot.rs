@@ -109,6 +109,21 @@ impl Bot<'_> {
         Ok(self.post(body).await?)
     }
 
+    /// Whether the token is known and has the scope to post. Whether the bot is in the channel can
+    /// only be asked with more scopes than it needs.
+    pub(super) async fn probe(&self) -> Result<String, SendError> {
+        let answer = self.ask("auth.test", &json!({})).await?;
+        let scopes = answer.headers.get("x-oauth-scopes").cloned();
+        answer::judge(&answer, self.slack.clock.now())?;
+        let scopes = scopes.as_ref().and_then(|scopes| scopes.to_str().ok());
+        let mut known = scopes.unwrap_or("chat:write").split(',');
+        if !known.any(|scope| scope.trim() == "chat:write") {
+            let why = "the token lacks the scope chat:write; add it and install the app anew";
+            return Err(SendError::fail(why));
+        }
+        Ok("slack knows the token; send-test shows whether the bot is in the channel".to_owned())
+    }
+
     async fn post(&self, mut body: Value) -> Result<Value, Refusal> {
         if body.get("channel").is_none() {
             body["channel"] = json!(self.channel);
@@ -128,10 +143,13 @@ impl Bot<'_> {
     }
 
     async fn call_once(&self, method: &str, body: &Value) -> Result<Value, Refusal> {
+        answer::judge(&self.ask(method, body).await?, self.slack.clock.now())
+    }
+
+    async fn ask(&self, method: &str, body: &Value) -> Result<client::Answer, SendError> {
         let url = format!("{}/{method}", self.api_url.expose());
         let request = self.slack.client.post(url);
-        let request = request.bearer_auth(self.token.expose()).json(body);
-        answer::judge(&client::send(request).await?, self.slack.clock.now())
+        client::send(request.bearer_auth(self.token.expose()).json(body)).await
     }
 }
 
