@@ -5,6 +5,7 @@
 
 mod answer;
 mod bot;
+mod evidence;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ use bot::Bot;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlackConfig {
-    /// A bot token (`xoxb-`) with the scope `chat:write`.
+    /// A bot token (`xoxb-`) with the scope `chat:write`; with `files:write` too, the events of
+    /// critical incidents are attached.
     pub token: Option<Secret>,
     /// The environment variable that holds the bot token.
     pub token_env: Option<String>,
@@ -82,6 +84,8 @@ struct Remote {
     partial: bool,
     /// The channel takes no replies, so everything is posted at its top level.
     flat: bool,
+    /// The event is in the thread as a file.
+    attached: bool,
 }
 
 impl Remote {

@@ -130,7 +130,7 @@ fn hint(word: &str) -> Option<&'static str> {
             "check `channel`; into a private channel the bot must be invited first"
         }
         "is_archived" => "the channel is archived, choose another",
-        "missing_scope" => "give the app the scope chat:write and install it anew",
+        "missing_scope" => "add the scope (chat:write, files:write for files) and install anew",
         "invalid_auth" | "not_authed" => "check the token, it begins with xoxb-",
         "token_revoked" | "token_expired" | "account_inactive" => "install the app anew",
         _ => return None,

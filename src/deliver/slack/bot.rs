@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::client;
 use super::super::{Notice, NoticeKind, Receipt, SendError};
 use super::answer::{self, Class, Refusal};
+use super::evidence;
 use super::{Remote, Slack, message, news, request, without_blocks};
 use crate::secret::Secret;
 
@@ -18,7 +19,7 @@ pub(super) struct Bot<'a> {
 impl Bot<'_> {
     pub(super) async fn send(&self, notice: &Notice) -> Result<Receipt, SendError> {
         let known = Remote::of(notice);
-        let remote = if known.ts.is_empty() {
+        let mut remote = if known.ts.is_empty() {
             self.open(notice, known).await?
         } else {
             let resumed = known.partial;
@@ -34,8 +35,15 @@ impl Bot<'_> {
                 self.update(notice, remote).await?
             }
         };
+        let mut detail = format!("posted to {}", remote.channel);
+        if evidence::is_due(notice, &remote) {
+            match evidence::attach(self, notice, &remote).await {
+                Ok(()) => remote.attached = true,
+                Err(error) => detail = format!("{detail}; the event is not attached: {error}"),
+            }
+        }
         Ok(Receipt {
-            detail: format!("posted to {}", remote.channel),
+            detail,
             remote: Some(remote.stored()),
         })
     }
@@ -142,7 +150,7 @@ impl Bot<'_> {
         }
     }
 
-    async fn call_once(&self, method: &str, body: &Value) -> Result<Value, Refusal> {
+    pub(super) async fn call_once(&self, method: &str, body: &Value) -> Result<Value, Refusal> {
         answer::judge(&self.ask(method, body).await?, self.slack.clock.now())
     }
 

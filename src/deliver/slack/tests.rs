@@ -1,11 +1,11 @@
+mod evidence;
 mod life;
 
 use super::*;
 use crate::deliver::testing::http::Planned;
 use crate::deliver::testing::slack::FakeSlack;
 use crate::deliver::testing::{
-    CANARY, HOSTILE, IMPATIENT, TIMEOUT, later, long, notice, now, opened, peers, retried, send,
-    titled,
+    CANARY, HOSTILE, IMPATIENT, TIMEOUT, later, long, notice, now, opened, retried, send, titled,
 };
 
 fn bot_config(slack: &FakeSlack) -> SlackConfig {
@@ -38,17 +38,6 @@ async fn webhook() -> (FakeSlack, Slack) {
     let slack = FakeSlack::start().await;
     let webhook = build(&webhook_config(&slack));
     (slack, webhook)
-}
-
-#[tokio::test]
-async fn the_official_client_understands_the_fake() {
-    let slack = FakeSlack::start().await;
-    slack.peer.plan([Planned::Answer {
-        status: 429,
-        headers: vec![("retry-after", "7".to_owned())],
-        body: json!({ "ok": false, "error": "ratelimited" }).to_string(),
-    }]);
-    peers::client("slack", &slack.peer.url).await;
 }
 
 #[tokio::test]

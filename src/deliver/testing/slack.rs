@@ -32,6 +32,11 @@ struct Workspace {
     posted: usize,
     refuse_blocks: bool,
     refuse_threads: bool,
+    /// Uploads that are not shared yet, and files that are, with their thread.
+    uploads: BTreeMap<String, Vec<u8>>,
+    files: Vec<(Option<String>, Vec<u8>)>,
+    url: String,
+    refuse_files: bool,
 }
 
 impl FakeSlack {
@@ -39,6 +44,7 @@ impl FakeSlack {
         let workspace = Arc::new(Mutex::new(Workspace::default()));
         let shared = Arc::clone(&workspace);
         let peer = Peer::answering(move |taken| shared.lock().unwrap().answer(taken)).await;
+        workspace.lock().unwrap().url.clone_from(&peer.url);
         Self { peer, workspace }
     }
 
@@ -65,6 +71,15 @@ impl FakeSlack {
         self.workspace.lock().unwrap().refuse_threads = true;
     }
 
+    pub(in crate::deliver) fn refuse_files(&self) {
+        self.workspace.lock().unwrap().refuse_files = true;
+    }
+
+    /// The files that are shared, with the thread they are in.
+    pub(in crate::deliver) fn files(&self) -> Vec<(Option<String>, Vec<u8>)> {
+        self.workspace.lock().unwrap().files.clone()
+    }
+
     pub(in crate::deliver) fn delete(&self, ts: &str) {
         self.workspace.lock().unwrap().messages.remove(ts).unwrap();
     }
@@ -89,6 +104,9 @@ impl Workspace {
         if let Some(hook) = path.strip_prefix("/services/") {
             return self.webhook(hook, taken);
         }
+        if let Some(answer) = self.file(path, taken) {
+            return Planned::status(200, &answer.to_string());
+        }
         let body = || serde_json::from_slice(&taken.body).map_err(|_| "json_not_object");
         let result = check_headers(taken).and_then(|()| match path {
             "/api/chat.postMessage" => {
@@ -106,6 +124,38 @@ impl Workspace {
             Err(error) => json!({ "ok": false, "error": error }),
         };
         Planned::status(200, &answer.to_string())
+    }
+
+    /// The three steps of an upload.
+    fn file(&mut self, path: &str, taken: &Taken) -> Option<Value> {
+        if let Some(id) = path.strip_prefix("/upload/") {
+            let place = self.uploads.get_mut(id)?;
+            (place.len() == taken.body.len()).then_some(())?;
+            *place = taken.body.to_vec();
+            return Some(json!("OK"));
+        }
+        if path == "/api/files.getUploadURLExternal" {
+            if self.refuse_files {
+                return Some(json!({ "ok": false, "error": "missing_scope" }));
+            }
+            let named = super::tracker::parameter(taken, "filename")?;
+            assert_eq!(named, "event.json");
+            let length = super::tracker::parameter(taken, "length")?.parse().ok()?;
+            let id = format!("F{}", self.uploads.len() + self.files.len());
+            self.uploads.insert(id.clone(), vec![0; length]);
+            let url = format!("{}/upload/{id}", self.url);
+            return Some(json!({ "ok": true, "upload_url": url, "file_id": id }));
+        }
+        if path == "/api/files.completeUploadExternal" {
+            check_headers(taken).ok()?;
+            let body = taken.json();
+            (body["channel_id"] == CHANNEL).then_some(())?;
+            let content = self.uploads.remove(body["files"][0]["id"].as_str()?)?;
+            let thread = body["thread_ts"].as_str().map(str::to_owned);
+            self.files.push((thread, content));
+            return Some(json!({ "ok": true, "files": [{ "id": body["files"][0]["id"] }] }));
+        }
+        None
     }
 
     fn webhook(&mut self, hook: &str, taken: &Taken) -> Planned {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::deliver::testing::contract::{self, Keeps};
+use crate::deliver::testing::peers;
 
 #[tokio::test]
 async fn the_life_of_an_incident_is_followed() {
@@ -14,4 +15,15 @@ async fn the_life_of_an_incident_is_followed() {
         let limit = || contract::limit(&slack.peer);
         contract::lives(&destination, keeps, limit, standing).await;
     }
+}
+
+#[tokio::test]
+async fn the_official_client_understands_the_fake() {
+    let slack = FakeSlack::start().await;
+    slack.peer.plan([Planned::Answer {
+        status: 429,
+        headers: vec![("retry-after", "7".to_owned())],
+        body: json!({ "ok": false, "error": "ratelimited" }).to_string(),
+    }]);
+    peers::client("slack", &slack.peer.url).await;
 }
