@@ -186,6 +186,30 @@ impl Jira {
         }
     }
 
+    /// The marker is a label, and labels that are not on the screen for new issues are refused.
+    async fn labels_are_on_the_screen(&self) -> Result<(), SendError> {
+        let config = &self.config;
+        let types = format!("/issue/createmeta/{}/issuetypes", config.project);
+        let most = [("maxResults", "200")];
+        let answer = self.api.get(&types, &most).await?;
+        let known = listed(&answer, "issueTypes").ok_or_else(|| self.api.unreadable())?;
+        let id = known
+            .iter()
+            .find(|known| known["name"] == config.issue_type.as_str())
+            .and_then(|known| known["id"].as_str()?.parse::<u64>().ok());
+        let Some(id) = id else {
+            let why = "the project has no such `issue_type` that this user may create";
+            return Err(SendError::fail(why));
+        };
+        let answer = self.api.get(&format!("{types}/{id}"), &most).await?;
+        let fields = listed(&answer, "fields").ok_or_else(|| self.api.unreadable())?;
+        if fields.iter().any(|field| field["fieldId"] == "labels") {
+            return Ok(());
+        }
+        let why = "labels are not on the screen for new issues of this type; put them there";
+        Err(SendError::fail(why))
+    }
+
     fn ticket(&self, issue: &Value) -> Result<Ticket, SendError> {
         let id = issue["id"].as_str().and_then(|id| id.parse().ok());
         let (Some(id), Some(key)) = (id, issue["key"].as_str()) else {
@@ -244,6 +268,13 @@ fn refused(body: &[u8]) -> Option<String> {
     (!names.is_empty()).then(|| format!("Jira refuses these fields: {}", names.join(", ")))
 }
 
+/// Cloud names its lists, Data Center calls every one `values`.
+fn listed<'a>(answer: &'a Value, name: &str) -> Option<&'a Vec<Value>> {
+    answer[name]
+        .as_array()
+        .or_else(|| answer["values"].as_array())
+}
+
 impl Tracker for Jira {
     fn create<'a>(&'a self, draft: Draft<'a>) -> BoxFuture<'a, Result<Ticket, SendError>> {
         Box::pin(async move {
@@ -257,6 +288,10 @@ impl Tracker for Jira {
             }
             self.ticket(&self.api.judge(&answer)?)
         })
+    }
+
+    fn takes_marker(&self) -> BoxFuture<'_, Result<(), SendError>> {
+        Box::pin(self.labels_are_on_the_screen())
     }
 
     fn find<'a>(&'a self, marker: &'a str) -> BoxFuture<'a, Result<Vec<Ticket>, SendError>> {

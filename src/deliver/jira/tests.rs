@@ -157,3 +157,40 @@ fn names_do_not_leave_their_quotes() {
     };
     assert!(config.build(TIMEOUT, &Clock::manual(now())).is_err());
 }
+
+#[tokio::test]
+async fn labels_that_are_not_on_the_screen_are_found_out_before() {
+    for api in BOTH {
+        let bench = bench(api).await;
+        assert_eq!(
+            bench.probed().await,
+            "tickets can be searched by the marker"
+        );
+        let usual = if api == JiraApi::Cloud {
+            "fields"
+        } else {
+            "values"
+        };
+        let bare = json!({ usual: [{ "fieldId": "summary" }] }).to_string();
+        // The search and the types of issues come before the fields.
+        let before = [Planned::Usual, Planned::Usual];
+        bench
+            .peer
+            .plan(before.into_iter().chain([Planned::from(bare)]));
+        assert_eq!(
+            bench.probed().await,
+            "labels are not on the screen for new issues of this type; put them there"
+        );
+        let usual = if api == JiraApi::Cloud {
+            "issueTypes"
+        } else {
+            "values"
+        };
+        let none = json!({ usual: [{ "id": "1", "name": "Story" }] }).to_string();
+        bench.peer.plan([Planned::Usual, Planned::from(none)]);
+        assert_eq!(
+            bench.probed().await,
+            "the project has no such `issue_type` that this user may create"
+        );
+    }
+}

@@ -42,6 +42,25 @@ fn answer(taken: &Taken, issues: &mut Shelf, api: JiraApi, login: &str) -> (u16,
             200,
             json!({ "versionNumbers": [9, 12, 0], "deploymentType": "Server" }),
         ),
+        (&Method::GET, ["issue", "createmeta", "SEC", "issuetypes", rest @ ..], _) => {
+            let (name, list) = match rest {
+                [] => ("issueTypes", json!([{ "id": "10001", "name": "Task" }])),
+                ["10001"] => (
+                    "fields",
+                    json!([{ "fieldId": "summary", "required": true }, { "fieldId": "labels" }]),
+                ),
+                _ => return wrong(404, "The issue type does not exist."),
+            };
+            let name = if api == JiraApi::Cloud {
+                name
+            } else {
+                "values"
+            };
+            (
+                200,
+                json!({ "startAt": 0, "maxResults": 200, "total": 2, name: list }),
+            )
+        }
         (&Method::GET, ["field"], _) => (
             200,
             json!([{ "id": "labels", "name": "Labels", "clauseNames": ["labels"] }]),

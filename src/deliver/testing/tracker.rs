@@ -89,6 +89,13 @@ impl Bench {
         assert_eq!(self.change(|shelf| shelf.len()), 1);
     }
 
+    /// What `check --live` finds.
+    pub(in crate::deliver) async fn probed(&self) -> String {
+        let found = self.destination.probe().unwrap().await;
+        assert_eq!(self.change(|shelf| shelf.len()), 0, "nothing is made");
+        found.unwrap_or_else(|error| error.reason)
+    }
+
     /// A ticket that `close` has closed as not to be done stays closed.
     pub(in crate::deliver) async fn stays_closed(&mut self, close: impl FnOnce(&mut Value)) {
         self.send(1, State::Open).await;

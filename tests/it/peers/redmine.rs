@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::tickets::{Ticket, Tracker, crashed, one_ticket_ever, told};
+use super::tickets::{Ticket, Tracker, crashed, live_check, one_ticket_ever, told};
 use super::{Process, hostile, located, post, root};
 use crate::support::{client, until};
 
@@ -105,6 +105,8 @@ async fn redmine_has_one_issue_through_a_crash_updates_close_and_reopening() {
         return;
     };
     let issue = one_ticket_ever(&redmine, folder.path()).await;
+    let checked = live_check(folder.path());
+    assert!(checked.contains("tickets: ok, tickets can be"), "{checked}");
 
     // As Redmine shows it, nothing of the event does anything.
     let page = redmine.text(&format!("/issues/{}", issue.id)).await;

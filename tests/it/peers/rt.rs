@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::tickets::{Ticket, Tracker, one_ticket_ever};
+use super::tickets::{Ticket, Tracker, live_check, one_ticket_ever};
 use super::{Process, free_port, located, root};
 use crate::support::{client, until};
 
@@ -101,6 +101,8 @@ async fn request_tracker_has_one_ticket_through_a_crash_updates_close_and_reopen
         return;
     };
     let ticket = one_ticket_ever(&rt, folder.path()).await;
+    let checked = live_check(folder.path());
+    assert!(checked.contains("tickets: ok, tickets can be"), "{checked}");
 
     // As RT shows it, the marker is there and nothing of the event does anything.
     let page = rt.page(&ticket.id).await;

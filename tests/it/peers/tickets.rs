@@ -1,6 +1,7 @@
 //! What is asked of every tracker: one ticket, whatever happens in between.
 
 use std::path::Path;
+use std::process::Command;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -96,4 +97,14 @@ pub(super) async fn told(service: &Service, times: usize, what: &str) {
         deliveries.as_array().unwrap().iter().filter(says).count() == times
     })
     .await;
+}
+
+/// What `check --live` says with the configuration of the service before.
+pub(super) fn live_check(folder: &Path) -> String {
+    let check = Command::new(env!("CARGO_BIN_EXE_falco-herald"))
+        .args(["check", "--live", "--config"])
+        .arg(folder.join("herald.yaml"))
+        .output()
+        .unwrap();
+    String::from_utf8(check.stdout).unwrap()
 }

@@ -91,7 +91,7 @@ async fn what_is_wrong_is_said_in_a_line_that_says_what_mends_it() {
         (
             REDMINE,
             ok(r#"{"issues":[],"total_count":0}"#),
-            "the tracker lets this user search",
+            "tickets can be searched",
         ),
         (
             REDMINE,
