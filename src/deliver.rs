@@ -41,14 +41,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::backoff::Backoff;
-use crate::classify::Classifier;
+use crate::classify::{Alert, Classifier};
 use crate::clock::Clock;
+use crate::event;
 use crate::incident::Incident;
 use crate::link::Links;
 use crate::mask::Masker;
 use crate::metrics::Metrics;
 use crate::report::{Engine, Report};
-use crate::store::Store;
+use crate::store::{Store, StoredEvent};
 
 pub use digest::{Digests, InvalidSchedule, Schedule};
 pub use dispatcher::Dispatcher;
@@ -214,6 +215,9 @@ pub struct Setup {
     pub masker: Masker,
 }
 
+/// Above every destination's own time-out: a send that never ends must not hold its place for ever.
+const SEND_LIMIT: Duration = Duration::from_mins(5);
+
 /// What all workers share.
 #[derive(Clone, Debug)]
 struct Shared {
@@ -221,4 +225,22 @@ struct Shared {
     clock: Clock,
     metrics: Metrics,
     setup: Arc<Setup>,
+}
+
+impl Shared {
+    /// What a stored event means, with its secrets masked; none when it cannot be read. Secrets are
+    /// masked after the conditions of the site have seen the event as it came.
+    fn alert(&self, stored: &StoredEvent) -> Option<Alert> {
+        let event = event::decode(&stored.body).ok()?;
+        let classifier = &self.setup.classifier;
+        let mut alert = classifier.classify(stored.id, stored.received, event);
+        alert.event = self.setup.masker.event(alert.event);
+        Some(alert)
+    }
+}
+
+/// Sends within [`SEND_LIMIT`].
+async fn in_time(send: BoxFuture<'_, Result<Receipt, SendError>>) -> Result<Receipt, SendError> {
+    let sent = tokio::time::timeout(SEND_LIMIT, send).await;
+    sent.unwrap_or_else(|_| Err(SendError::retry("the destination did not answer", None)))
 }

@@ -6,24 +6,21 @@
 
 mod schedule;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Configured, Receipt, SendError, Shared, Verdict};
-use crate::classify::Alert;
+use super::{Configured, Receipt, SendError, Shared, Verdict, in_time};
 use crate::clock::later;
-use crate::event;
-use crate::report::{Handover, RenderError, Report};
-use crate::store::{Shift, StoreError, Told};
+use crate::event::EventId;
+use crate::mask::Masker;
+use crate::report::{Handover, Report};
+use crate::store::{Noise, Shift, StoreError, Told};
 
 pub use schedule::{InvalidSchedule, Schedule};
-
-/// How long sending one may take.
-const SEND_LIMIT: Duration = Duration::from_mins(5);
 
 /// A destination that can send digests.
 pub trait Digests: Send + Sync {
@@ -72,15 +69,18 @@ pub(super) async fn run(
             Err(error) => error,
         };
         failures = failures.saturating_add(1);
-        shared.metrics.attempt(name, "retry", None);
-        not_before = match error.verdict {
+        let (outcome, again) = match error.verdict {
             Verdict::Retry { after } => {
                 let delay = configured.retry.delay(failures, rand::random(), after);
-                later(shared.clock.now(), delay)
+                ("retry", later(shared.clock.now(), delay))
             }
             // What does not help now may help at the next time, with what somebody has changed.
-            Verdict::Unacceptable | Verdict::Fail => schedule.next(now).unwrap_or(Timestamp::MAX),
+            Verdict::Unacceptable | Verdict::Fail => {
+                ("dead", schedule.next(now).unwrap_or(Timestamp::MAX))
+            }
         };
+        shared.metrics.attempt(name, outcome, None);
+        not_before = again;
         tracing::error!(
             destination.name = name, reason = error.reason, retry_at = %not_before,
             "a digest was not sent, it will be tried again"
@@ -96,66 +96,72 @@ async fn tell(
     told: Told,
     now: Timestamp,
 ) -> Result<Result<Receipt, SendError>, StoreError> {
-    let shift = shared.store.shift(name, told).await?;
-    let report = match report(shared, schedule, &shift, now).await? {
-        Ok(report) => report,
-        Err(error) => {
-            let reason = format!("the digest cannot be written: {error}");
-            return Ok(Err(SendError::fail(reason)));
-        }
+    // A row that cannot be read, or an event that makes a defect show, costs this digest and not the
+    // process.
+    let written = AssertUnwindSafe(write(shared, name, schedule, told, now)).catch_unwind();
+    let written = written.await.unwrap_or_else(|_| {
+        let defect = "a defect in falco-herald: writing the digest panicked";
+        Err(SendError::fail(defect))
+    });
+    let (report, last) = match written {
+        Ok(written) => written,
+        Err(error) => return Ok(Err(error)),
     };
     let key = format!("digest-{name}-{}", told.until.as_second());
-    let sent = tokio::time::timeout(SEND_LIMIT, digests.send(&report, &key)).await;
-    let sent =
-        sent.unwrap_or_else(|_| Err(SendError::retry("the destination did not answer", None)));
+    let sent = in_time(digests.send(&report, &key)).await;
     if sent.is_ok() {
         let told = Told {
             until: now,
-            event: shift.audit.last.max(told.event),
+            event: last.max(told.event),
         };
         shared.store.tell(name, told, report.markdown).await?;
     }
     Ok(sent)
 }
 
-async fn report(
+/// The digest, and the last event that it counts.
+async fn write(
     shared: &Shared,
+    name: &str,
     schedule: &Schedule,
-    shift: &Shift,
+    told: Told,
     now: Timestamp,
-) -> Result<Result<Report, RenderError>, StoreError> {
+) -> Result<(Report, EventId), SendError> {
     let setup = &shared.setup;
-    let sensors = shared.store.sensors().await?;
-    let mut masked = shift.clone();
-    for incident in &mut masked.unhandled {
-        *incident = setup.masker.incident(incident.clone());
-    }
+    let unread = |error: StoreError| SendError::fail(format!("the digest cannot be read: {error}"));
+    let shift = shared.store.shift(name, told).await.map_err(unread)?;
+    let sensors = shared.store.sensors().await.map_err(unread)?;
+    let masked = masked(shift, &setup.masker);
+    let example = |noise: &Noise| shared.alert(&noise.example.as_ref()?.1);
     let handover = Handover {
-        shift: &masked,
-        examples: shift
-            .noisiest
-            .iter()
-            .map(|noise| example(shared, noise))
-            .collect(),
-        silent: sensors.into_iter().filter(|sensor| sensor.silent).collect(),
-        links: shift
+        examples: masked.noisiest.iter().map(example).collect(),
+        links: masked
             .unhandled
             .iter()
             .map(|incident| setup.links.to(incident.uid, now))
             .collect(),
+        silent: sensors.into_iter().filter(|sensor| sensor.silent).collect(),
         zone: schedule.zone(),
         now,
+        shift: &masked,
     };
-    Ok(setup.engine.digest(&handover))
+    let report = setup.engine.digest(&handover);
+    let report = report
+        .map_err(|error| SendError::fail(format!("the digest cannot be written: {error}")))?;
+    Ok((report, masked.audit.last))
 }
 
-fn example(shared: &Shared, noise: &crate::store::Noise) -> Option<Alert> {
-    let (_, stored) = noise.example.as_ref()?;
-    let event = event::decode(&stored.body).ok()?;
-    let setup: &Arc<super::Setup> = &shared.setup;
-    let mut alert = setup.classifier.classify(stored.id, stored.received, event);
-    alert.event = setup.masker.event(alert.event);
-    Some(alert)
+fn masked(mut shift: Shift, masker: &Masker) -> Shift {
+    let incidents = shift.unhandled.into_iter();
+    shift.unhandled = incidents
+        .map(|incident| masker.incident(incident))
+        .collect();
+    for noise in &mut shift.noisiest {
+        noise.rule = masker.untrusted(noise.rule.clone());
+        let example = noise.example.take();
+        noise.example = example.map(|(incident, event)| (masker.incident(incident), event));
+    }
+    shift
 }
 
 #[cfg(test)]

@@ -131,22 +131,13 @@ fn crashed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::{Classifier, ClassifyConfig};
+    use crate::deliver::testing::setup;
     use crate::deliver::{DestinationConfig, configure};
-    use crate::link::Links;
-    use crate::mask::{Key, MaskConfig, Masker};
-    use crate::report::Engine;
 
     #[test]
     fn only_deliveries_without_a_destination_are_orphans() {
         let console = configure("console", &DestinationConfig::console(), &Clock::system());
-        let setup = Setup {
-            destinations: vec![console.unwrap()],
-            engine: Engine::default(),
-            classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
-            links: Links::new(None, [0; 32]),
-            masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
-        };
+        let setup = setup(vec![console.unwrap()]);
         let pending = vec![("console".to_owned(), 2), ("gone".to_owned(), 3)];
         let orphans: Vec<_> = orphans(pending, &setup).collect();
         assert_eq!(orphans, [("gone".to_owned(), 3)]);

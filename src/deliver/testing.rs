@@ -23,14 +23,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Destination, Notice, NoticeKind, Receipt, SendError, Verdict};
-use crate::classify::{Category, Nature};
+use super::{Configured, Destination, Notice, NoticeKind, Receipt, SendError, Setup, Verdict};
+use crate::classify::{Category, Classifier, ClassifyConfig, Nature};
 use crate::event::{EventId, Priority};
 use crate::incident::{GroupKey, Incident, State};
+use crate::link::Links;
 use crate::markup::escape::{code_block, code_span, inline, table_cell};
 use crate::markup::testing::corpus;
 use crate::markup::visible::one_line;
-use crate::report::Report;
+use crate::mask::{Key, MaskConfig, Masker};
+use crate::report::{Engine, Report};
 use crate::route::RouteId;
 
 /// Must never be seen in an error, a receipt or a debug text.
@@ -44,6 +46,17 @@ pub(super) const IMPATIENT: Duration = Duration::from_millis(150);
 
 pub(super) fn now() -> Timestamp {
     Timestamp::from_second(1_772_359_200).unwrap()
+}
+
+/// What deliveries are made with at a site that configures nothing but destinations.
+pub(super) fn setup(destinations: Vec<Configured>) -> Setup {
+    Setup {
+        destinations,
+        engine: Engine::default(),
+        classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
+        links: Links::new(None, [0; 32]),
+        masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
+    }
 }
 
 /// A notice about an incident of two events.

@@ -12,18 +12,14 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Configured, Notice, NoticeKind, Receipt, SendError, Shared, Verdict};
+use super::{Configured, Notice, NoticeKind, Receipt, SendError, Shared, Verdict, in_time};
 use crate::classify::Alert;
 use crate::clock::later;
-use crate::event::{self, Event};
 use crate::incident::State;
 use crate::report::{Nearby, Report, Subject};
 use crate::store::{Attempt, Leased, Outcome, StoreError};
 use nearby::nearby;
 use plain::{fallback, plainly, without_text};
-
-/// Above every destination's own time-out: a send that never ends must not hold its place for ever.
-const SEND_LIMIT: Duration = Duration::from_mins(5);
 
 /// Runs until `stop`, then lets what is under way finish.
 pub(super) async fn run(
@@ -236,9 +232,7 @@ impl Worker {
     }
 
     async fn try_send(&self, notice: &Notice) -> Result<Receipt, SendError> {
-        let send = self.configured.destination.send(notice);
-        let sent = tokio::time::timeout(SEND_LIMIT, send).await;
-        sent.unwrap_or_else(|_| Err(SendError::retry("the destination did not answer", None)))
+        in_time(self.configured.destination.send(notice)).await
     }
 
     fn judge(&self, verdict: Verdict, leased: &Leased) -> Outcome {
@@ -258,18 +252,9 @@ impl Worker {
 
     /// The latest and the first alert of the incident; none when they are pruned or unreadable.
     fn alerts(&self, leased: &Leased) -> Option<(Alert, Alert)> {
-        let latest = decoded(&leased.latest.body)?;
-        let classifier = &self.shared.setup.classifier;
-        // Secrets are masked after the conditions of the site have seen the event as it came.
-        let masked = |mut alert: Alert| {
-            alert.event = self.shared.setup.masker.event(alert.event);
-            alert
-        };
-        let latest = masked(classifier.classify(leased.latest.id, leased.latest.received, latest));
-        let first = decoded(&leased.first.body).map_or_else(
-            || latest.clone(),
-            |first| masked(classifier.classify(leased.first.id, leased.first.received, first)),
-        );
+        let latest = self.shared.alert(&leased.latest)?;
+        let first = self.shared.alert(&leased.first);
+        let first = first.unwrap_or_else(|| latest.clone());
         Some((latest, first))
     }
 
@@ -347,10 +332,6 @@ impl Worker {
             ),
         }
     }
-}
-
-fn decoded(body: &[u8]) -> Option<Event> {
-    event::decode(body).ok()
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::*;
 use crate::backoff::Backoff;
-use crate::classify::{Classifier, ClassifyConfig};
 use crate::clock::Clock;
-use crate::deliver::{Destination, Notice, Pace, Setup};
-use crate::link::Links;
-use crate::mask::{Key, MaskConfig, Masker};
+use crate::deliver::testing::setup;
+use crate::deliver::{Destination, Notice, Pace};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
-use crate::report::Engine;
 use crate::store::{Account, Audit, DeliveryState, Period, Store};
 
 /// Takes digests, and does with the next one as it is told.
@@ -69,6 +67,7 @@ struct Bench {
     store: Store,
     pipeline: Pipeline,
     board: Arc<Board>,
+    metrics: Metrics,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<Result<(), StoreError>>,
 }
@@ -88,6 +87,7 @@ impl Bench {
             "[]",
         );
         let rules = watch::Sender::new(Arc::new(rules)).subscribe();
+        let metrics = Metrics::default();
         let pipeline = Pipeline::new(store.clone(), clock.clone(), rules, Metrics::default());
         let board = Arc::new(Board {
             schedule: "daily at 06:00, 18:00".parse().unwrap(),
@@ -101,17 +101,11 @@ impl Bench {
             max_age: Duration::from_hours(1),
             retry: Backoff::try_new(Duration::from_secs(2), Duration::from_mins(10)).unwrap(),
         };
-        let setup = Setup {
-            destinations: vec![configured.clone()],
-            engine: Engine::default(),
-            classifier: Classifier::try_new(&ClassifyConfig::default()).unwrap(),
-            links: Links::new(None, [0; 32]),
-            masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
-        };
+        let setup = setup(vec![configured.clone()]);
         let shared = Shared {
             store: store.clone(),
             clock: clock.clone(),
-            metrics: Metrics::default(),
+            metrics: metrics.clone(),
             setup: Arc::new(setup),
         };
         // What comes before a destination is first seen is not its business.
@@ -124,6 +118,7 @@ impl Bench {
             store,
             pipeline,
             board,
+            metrics,
             stop,
             task,
         }
@@ -273,4 +268,29 @@ async fn a_digest_that_was_missed_is_made_up_for_after_a_restart() {
     let bench = bench.again(&[]).await;
     let said = bench.said(1).await;
     assert_eq!(said, ["Shift handover: 1 critical incident waits, 1 event"]);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_costs_the_digest_and_not_the_process() {
+    let mut bench = Bench::start().await;
+    bench.events(1).await;
+    let state = rusqlite::Connection::open(bench.folder.path().join("state.db")).unwrap();
+    let labels = |labels: &str| {
+        let changed = state.execute("UPDATE incidents SET labels = ?1", [labels]);
+        assert_eq!(changed.unwrap(), 1);
+    };
+    labels("not JSON");
+    let dead = || {
+        let text = bench.metrics.render().unwrap();
+        let lines = text.lines();
+        let mut dead = lines.filter(|line| line.contains("outcome=\"dead\""));
+        dead.any(|line| line.contains("attempts_total") && line.ends_with(" 1"))
+    };
+    bench.passes(8);
+    while !dead() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(bench.asked().is_empty());
+    labels("[]");
+    bench.tried(1).await;
 }

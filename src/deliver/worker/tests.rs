@@ -13,14 +13,11 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::backoff::Backoff;
-use crate::classify::{Classifier, ClassifyConfig};
 use crate::clock::Clock;
-use crate::deliver::{Destination, Pace, Receipt, SendError, Setup};
-use crate::link::Links;
-use crate::mask::{Key, MaskConfig, Masker};
+use crate::deliver::testing::setup;
+use crate::deliver::{Destination, Pace, Receipt, SendError};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
-use crate::report::Engine;
 use crate::store::{Delivery, DeliveryState, Store};
 
 const MAX_AGE: Duration = Duration::from_hours(1);
@@ -134,7 +131,6 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
         let store = Store::open(folder.path(), &clock).unwrap();
-        let classifier = Classifier::try_new(&ClassifyConfig::default()).unwrap();
         let rules = watch::Sender::new(Arc::new(rules)).subscribe();
         let pipeline = Pipeline::new(store.clone(), clock.clone(), rules, Metrics::default());
         let peer = Arc::new(Scripted::default());
@@ -146,13 +142,7 @@ impl Bench {
             max_age: MAX_AGE,
             retry: Backoff::try_new(Duration::from_secs(2), Duration::from_mins(10)).unwrap(),
         };
-        let setup = Setup {
-            destinations: vec![configured.clone()],
-            engine: Engine::default(),
-            classifier,
-            links: Links::new(None, [0; 32]),
-            masker: Masker::try_new(&MaskConfig::default(), Key::random()).unwrap(),
-        };
+        let setup = setup(vec![configured.clone()]);
         let shared = Shared {
             store: store.clone(),
             clock: clock.clone(),
