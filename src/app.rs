@@ -1,6 +1,8 @@
 //! The composition root: store, pipeline, dispatcher and listeners, started and stopped together.
 
 mod ledger;
+mod losses;
+mod retention;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::{Clock, later};
+use crate::clock::Clock;
 use crate::config::{Loaded, Resolved, ensure_keys, resolve};
 use crate::deliver::{Dispatcher, Setup};
 use crate::http::{
@@ -21,10 +23,7 @@ use crate::http::{
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
-use crate::store::Store;
-
-/// How often old rows are looked for.
-const PRUNE_EVERY: Duration = Duration::from_hours(1);
+use crate::store::{LossReason, Store};
 
 /// A service that is ready to run.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl App {
     /// Opens the store and binds the listeners. Nothing is received or sent yet.
     pub async fn build(loaded: &Loaded, clock: Clock, shutdown: Shutdown) -> Result<Self> {
         let config = &loaded.config;
-        let store = Store::open(&config.store.path, &clock)?;
+        let store = Store::open_configured(&config.store, &clock)?;
         ensure_keys(&config.store.path).context("cannot keep the keys")?;
         let resolved = resolve(loaded, &clock)?;
         for doubt in &resolved.doubts {
@@ -88,6 +87,10 @@ impl App {
         }
         let auth = Auth::load(&config.ingest.auth, "ingest.auth")?;
         let metrics = Metrics::default();
+        // A rate over a series that does not exist yet misses its first increase.
+        for reason in LossReason::ALL {
+            metrics.lost(reason.name(), 0);
+        }
         let readiness = Readiness::new(shutdown.soft().clone());
         let ingest = Ingest {
             inbox: store.clone(),
@@ -191,9 +194,10 @@ impl App {
             listeners.spawn(serve(listener, self.shutdown.clone()));
         }
         listeners.close();
-        let prune = tokio::spawn(prune(
+        let retention = tokio::spawn(retention::watch(
             self.store.clone(),
             self.clock.clone(),
+            self.metrics.clone(),
             self.retention,
         ));
         let audit = tokio::spawn(ledger::watch(
@@ -201,6 +205,7 @@ impl App {
             self.clock.clone(),
             self.metrics.clone(),
         ));
+        let losses = tokio::spawn(losses::watch(self.store.clone(), self.clock.clone()));
         let mut pipeline = tokio::spawn(pipeline.run(stop.clone()));
         let mut dispatcher = tokio::spawn(dispatcher.run(stop.clone()));
         let mut failure = self.store.failure();
@@ -227,32 +232,13 @@ impl App {
             () = drained => {}
             () = self.shutdown.hard().cancelled() => tracing::warn!("not everything could finish in time"),
         }
-        prune.abort();
-        audit.abort();
+        for task in [retention, audit, losses] {
+            task.abort();
+        }
         self.store.close().await;
         match result {
             Ok(()) if early => Err(anyhow!("a part of the service ended by itself")),
             result => result,
         }
-    }
-}
-
-async fn prune(store: Store, clock: Clock, retention: Duration) {
-    loop {
-        let before = clock
-            .now()
-            .checked_sub(retention)
-            .unwrap_or(jiff::Timestamp::MIN);
-        loop {
-            match store.prune(before).await {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot delete what is older than the retention time");
-                    break;
-                }
-            }
-        }
-        clock.sleep_until(later(clock.now(), PRUNE_EVERY)).await;
     }
 }

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub requests: Family<RequestLabels, Counter>,
     /// Events that were acknowledged.
     pub received: Counter,
+    /// Events that were refused for want of room or speed, by reason.
+    pub lost: Family<LossLabels, Counter>,
     /// Bytes of request bodies that were read.
     pub request_bytes: Counter,
     /// From the head of a request to the acknowledgement of its events, in seconds.
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub classified: Family<AlertLabels, Counter>,
     /// Accepted events that could not be read later.
     pub undecodable: Counter,
+    /// Events as posted that were deleted, by reason: `age` or `size`.
+    pub expired: Family<LossLabels, Counter>,
     /// Events whose account was audited.
     pub audited: Counter,
     /// Discrepancies that audits found.
@@ -46,6 +50,9 @@ pub struct Metrics {
     pub backlog: Gauge,
     /// 1 while events can be stored.
     pub writable: Gauge<u64, AtomicU64>,
+    /// 3 while the store has room, 2 while it is short, 1 while the last is kept for critical alerts,
+    /// 0 while the disk is full.
+    pub room: Gauge<u64, AtomicU64>,
 }
 
 /// Labels of [`Metrics::requests`].
@@ -98,6 +105,13 @@ impl EncodeLabelValue for RequestOutcome {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&self.name(), encoder)
     }
+}
+
+/// Labels of [`Metrics::lost`] and [`Metrics::expired`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LossLabels {
+    /// Why.
+    pub reason: Word,
 }
 
 /// Labels of [`Metrics::classified`].
@@ -156,12 +170,14 @@ impl Default for Metrics {
             registry: Arc::default(),
             requests: Family::default(),
             received: Counter::default(),
+            lost: Family::default(),
             request_bytes: Counter::default(),
             ack_seconds: Histogram::new(ACK_BUCKETS),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             classified: Family::default(),
             undecodable: Counter::default(),
+            expired: Family::default(),
             audited: Counter::default(),
             audit_problems: Counter::default(),
             attempts: Family::default(),
@@ -169,6 +185,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             backlog: Gauge::default(),
             writable: Gauge::default(),
+            room: Gauge::default(),
         };
         // A rate over a series that does not exist yet misses its first increase.
         for outcome in RequestOutcome::ALL {
@@ -188,6 +205,11 @@ impl Metrics {
             "events_received",
             "Events acknowledged",
             self.received.clone(),
+        );
+        metrics.register(
+            "events_lost",
+            "Events refused for want of room or speed; with reason disk_slow some may be stored",
+            self.lost.clone(),
         );
         metrics.register_with_unit(
             "request",
@@ -212,6 +234,11 @@ impl Metrics {
             "events_undecodable",
             "Accepted events that could not be read later",
             self.undecodable.clone(),
+        );
+        metrics.register(
+            "events_expired",
+            "Events as posted that were deleted; what became of them stays in the account",
+            self.expired.clone(),
         );
         metrics.register("events_audited", "Events audited", self.audited.clone());
         metrics.register(
@@ -245,6 +272,11 @@ impl Metrics {
             "1 while events can be stored",
             self.writable.clone(),
         );
+        metrics.register(
+            "store_room",
+            "3 enough, 2 short, 1 reserved for critical alerts, 0 the disk is full",
+            self.room.clone(),
+        );
         all
     }
 
@@ -253,6 +285,22 @@ impl Metrics {
         self.requests
             .get_or_create(&RequestLabels { outcome })
             .inc();
+    }
+
+    /// Counts events that were refused for want of room or speed.
+    pub fn lost(&self, reason: &'static str, events: u64) {
+        let labels = LossLabels {
+            reason: Word(reason),
+        };
+        self.lost.get_or_create(&labels).inc_by(events);
+    }
+
+    /// Counts events as posted that were deleted.
+    pub fn expired(&self, reason: &'static str, events: u64) {
+        let labels = LossLabels {
+            reason: Word(reason),
+        };
+        self.expired.get_or_create(&labels).inc_by(events);
     }
 
     /// How many requests had this outcome.

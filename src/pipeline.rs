@@ -251,7 +251,7 @@ impl Pipeline {
         self.count(&alerts, undecodable.len());
         let step = Step {
             cursor: Some(last),
-            spared: sample::spared(&counts),
+            spared: sample::spared(&counts, *self.store.room().borrow()),
             events,
             incidents,
             unrouted,

@@ -7,7 +7,9 @@ mod activity;
 mod digest;
 mod hush;
 mod ledger;
+mod losses;
 mod model;
+mod room;
 mod sensors;
 mod sqlite;
 mod way;
@@ -25,16 +27,18 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::event::EventId;
 use crate::incident::{GroupKey, Incident, State};
-use crate::units::Span;
+use crate::units::{ByteSize, Span};
 
 pub use activity::{Activity, Fired, History};
 pub use digest::{Failing, Noise, Shift, Told};
 pub use hush::{Despite, Hidden, SilenceName};
 pub use ledger::{Account, Audit, Period};
+pub use losses::{Loss, LossReason, losses, losses_file};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
-    Leased, Live, Outcome, Quarantined, Refused, Sample, Step, StoredEvent, TimerStep,
+    Leased, Live, Outcome, Pruned, Quarantined, Refused, Sample, Step, StoredEvent, TimerStep,
 };
+pub use room::{RESERVED_FOR, Room};
 pub use sensors::{Beat, Sensor, SensorSeen};
 pub use way::{Stop, Tried, Way, Ways};
 
@@ -54,6 +58,10 @@ pub struct StoreConfig {
     /// How long events and the record of attempts are kept. Incidents and counts stay, and so does
     /// what a delivery that waits has to show.
     pub retention: Span,
+    /// How large the store may become. When it comes near, fewer events of a storm are kept as
+    /// posted and the oldest go before their time; the last twentieth is for alerts of critical
+    /// priority and above. Without it, the end of the disk counts.
+    pub max_size: Option<ByteSize>,
 }
 
 impl Default for StoreConfig {
@@ -61,6 +69,7 @@ impl Default for StoreConfig {
         Self {
             path: "./herald-data".into(),
             retention: Span(Duration::from_hours(30 * 24)),
+            max_size: None,
         }
     }
 }
@@ -71,9 +80,27 @@ pub enum AppendError {
     /// The queue in front of the disk is full.
     #[error("the store cannot keep up")]
     Busy,
+    /// The disk took too long. The event may be stored all the same.
+    #[error("the disk took too long")]
+    Slow,
+    /// The disk has no room for it.
+    #[error("the disk has no room for it")]
+    Full,
     /// The disk refused the write.
     #[error("the store cannot write")]
     Failed,
+}
+
+impl AppendError {
+    /// The word under which it is counted.
+    pub fn reason(self) -> LossReason {
+        match self {
+            Self::Busy => LossReason::Busy,
+            Self::Slow => LossReason::DiskSlow,
+            Self::Full => LossReason::DiskFull,
+            Self::Failed => LossReason::Failed,
+        }
+    }
 }
 
 /// Why the store could not be opened, read or written.
@@ -131,9 +158,16 @@ pub enum StoreError {
 pub struct Store(Arc<sqlite::Sqlite>);
 
 impl Store {
-    /// Opens the store in `folder`, making it when it does not exist, and takes its lock.
+    /// Opens the store in `folder`, making it when it does not exist, and takes its lock. It may grow
+    /// as far as the disk allows.
     pub fn open(folder: &Path, clock: &Clock) -> Result<Self, StoreError> {
-        sqlite::Sqlite::open(folder, clock).map(|engine| Self(Arc::new(engine)))
+        sqlite::Sqlite::open(folder, None, clock).map(|engine| Self(Arc::new(engine)))
+    }
+
+    /// The same, as the configuration has it.
+    pub fn open_configured(config: &StoreConfig, clock: &Clock) -> Result<Self, StoreError> {
+        let max = config.max_size.map(|size| size.0);
+        sqlite::Sqlite::open(&config.path, max, clock).map(|engine| Self(Arc::new(engine)))
     }
 
     /// Stores the events of one body, all or none. Returns after fsync.
@@ -142,7 +176,13 @@ impl Store {
         received: Timestamp,
         events: Vec<Vec<u8>>,
     ) -> Result<(), AppendError> {
-        self.0.inbox.append(received, events).await
+        self.0.inbox.append(received, events, true).await
+    }
+
+    /// Stores an event of Herald's own. When it is refused nothing is lost: whoever made it still has
+    /// it.
+    pub async fn append_own(&self, received: Timestamp, event: Vec<u8>) -> Result<(), AppendError> {
+        self.0.inbox.append(received, vec![event], false).await
     }
 
     /// Keeps a refused body with its reason; the oldest are dropped beyond [`QUARANTINE_ROWS`].
@@ -155,9 +195,19 @@ impl Store {
         self.0.quarantined(limit).await
     }
 
-    /// Whether events can be stored; false once a write has failed.
+    /// Whether events can be stored; false once a write has failed, and while the disk is full.
     pub fn is_writable(&self) -> bool {
-        self.0.failure.borrow().is_none()
+        self.0.failure.borrow().is_none() && *self.0.room.borrow() != Room::Full
+    }
+
+    /// How much room is left.
+    pub fn room(&self) -> watch::Receiver<Room> {
+        self.0.room.subscribe()
+    }
+
+    /// How many events were refused since the start: counts up.
+    pub fn refused_events(&self) -> watch::Receiver<u64> {
+        self.0.inbox.lost()
     }
 
     /// Becomes `Some` when a write failed. The process should end: what is on disk is whole, what
@@ -345,10 +395,22 @@ impl Store {
             .await
     }
 
-    /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. Returns
-    /// whether there is more.
-    pub async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
+    /// Deletes what is older than `before` and no longer needed, a bounded piece at a time. What
+    /// became of the events is summed up first: the account stays whole.
+    pub async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
         self.0.prune(before).await
+    }
+
+    /// Deletes events as posted and reports as sent that are older than `before`, a bounded piece at
+    /// a time, to make room. Nothing else: incidents, counts and what waits to be sent stay.
+    pub async fn thin(&self, before: Timestamp) -> Result<Pruned, StoreError> {
+        self.0.thin(before).await
+    }
+
+    /// Gives room inside the store's files back to the file system, a bounded piece at a time. Returns
+    /// whether there is more.
+    pub async fn give_back(&self) -> Result<bool, StoreError> {
+        self.0.give_back().await
     }
 
     /// Waits until all writes that were handed over are on disk, and stops the writers.

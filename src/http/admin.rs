@@ -102,6 +102,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         .metrics
         .writable
         .set(u64::from(admin.store.is_writable()));
+    admin.metrics.room.set(admin.store.room().borrow().level());
     if let Ok(cursor) = admin.store.cursor().await {
         let latest = *admin.store.latest().borrow();
         admin.metrics.backlog.set(latest.0.saturating_sub(cursor.0));

@@ -229,7 +229,10 @@ impl<I: Inbox> Ingest<I> {
                 self.metrics.received.inc_by(count);
                 Answer::Accepted
             }
-            Err(_) => Answer::Unavailable,
+            Err(error) => {
+                self.metrics.lost(error.reason().name(), count);
+                Answer::Unavailable
+            }
         }
     }
 

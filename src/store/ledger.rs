@@ -56,6 +56,24 @@ impl Account {
         }
     }
 
+    const ALL: [Self; 10] = [
+        Self::Sent,
+        Self::Folded,
+        Self::Waiting,
+        Self::Dead,
+        Self::Silenced,
+        Self::Inhibited,
+        Self::Muted,
+        Self::Unrouted,
+        Self::Undecodable,
+        Self::Queued,
+    ];
+
+    /// The account with this word.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|account| account.name() == name)
+    }
+
     /// The account of a stored fate.
     pub(super) fn of_fate(fate: &str, settled: bool) -> Option<Self> {
         match (fate, settled) {

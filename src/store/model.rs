@@ -35,6 +35,15 @@ pub struct Quarantined {
     pub refused: Refused,
 }
 
+/// What a piece of housekeeping did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Events that were kept as posted and are gone.
+    pub events: u64,
+    /// Whether there may be more to do.
+    pub more: bool,
+}
+
 /// An event in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxEvent {

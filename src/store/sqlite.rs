@@ -4,12 +4,14 @@ mod activity;
 mod checkpoint;
 mod connection;
 mod digest;
+mod gauge;
 mod handle;
 mod hush;
 mod inbox;
 mod ledger;
 mod outbox;
 mod query;
+mod retention;
 mod row;
 mod sensors;
 mod silences;
@@ -30,10 +32,12 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::event::EventId;
-use crate::store::StoreError;
+use crate::store::losses::Losses;
+use crate::store::{Room, StoreError};
 use checkpoint::Checkpointer;
 use connection::{Database, INBOX, STATE};
-use inbox::Inbox;
+use gauge::Gauge;
+use inbox::{Inbox, Signals};
 use writer::Writer;
 
 /// The engine behind [`Store`](super::Store).
@@ -45,6 +49,8 @@ pub(super) struct Sqlite {
     state_readers: Readers,
     /// Why a write failed, once one has.
     pub(super) failure: watch::Sender<Option<String>>,
+    /// How much room is left.
+    pub(super) room: watch::Sender<Room>,
     /// Counts changes of the outbox.
     pub(super) outbox_changed: watch::Sender<u64>,
     /// Counts changes of the silences.
@@ -54,9 +60,10 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(folder: &Path, clock: &Clock) -> Result<Self, StoreError> {
+    pub(super) fn open(folder: &Path, max: Option<u64>, clock: &Clock) -> Result<Self, StoreError> {
         let lock = connection::lock(folder)?;
         let failure = watch::Sender::new(None);
+        let room = watch::Sender::new(Room::Plenty);
         let state = STATE.open_writer(folder)?;
         let inbox = INBOX.open_writer(folder)?;
         let starting = |source| StoreError::Database {
@@ -73,16 +80,25 @@ impl Sqlite {
             path: folder.to_owned(),
             source,
         };
-        let inbox_checkpointer = Checkpointer::start(INBOX.open_checkpointer(folder)?, "inbox")
-            .map_err(thread_failed)?;
-        let state_checkpointer = Checkpointer::start(STATE.open_checkpointer(folder)?, "state")
-            .map_err(thread_failed)?;
+        let inbox_checkpointer =
+            Checkpointer::start(INBOX.open_checkpointer(folder)?, "inbox", room.subscribe())
+                .map_err(thread_failed)?;
+        let state_checkpointer =
+            Checkpointer::start(STATE.open_checkpointer(folder)?, "state", room.subscribe())
+                .map_err(thread_failed)?;
+        let signals = Signals {
+            failure: failure.clone(),
+            room: room.clone(),
+            losses: Losses::start(folder).map_err(thread_failed)?,
+        };
+        let gauge = Gauge::new(folder, max);
         Ok(Self {
-            inbox: Inbox::start(inbox, inbox_checkpointer, cursor, failure.clone())?,
+            inbox: Inbox::start(inbox, inbox_checkpointer, cursor, gauge, signals)?,
             state: Writer::start(state, state_checkpointer, failure.clone())?,
             inbox_readers: Readers::new(INBOX, folder),
             state_readers: Readers::new(STATE, folder),
             failure,
+            room,
             outbox_changed: watch::Sender::new(0),
             silences_changed: watch::Sender::new(0),
             _lock: lock,

@@ -14,11 +14,15 @@ pub(super) struct Database {
     pub(super) file: &'static str,
     /// The scripts that bring an empty file to the newest format, in order.
     migrations: &'static [&'static str],
+    /// Whether pages that become empty can be given back one by one. That costs a little with each
+    /// new page.
+    shrinks: bool,
 }
 
 pub(super) const INBOX: Database = Database {
     file: "inbox.db",
     migrations: &[include_str!("schema/inbox-1.sql")],
+    shrinks: false,
 };
 
 pub(super) const STATE: Database = Database {
@@ -28,7 +32,9 @@ pub(super) const STATE: Database = Database {
         include_str!("schema/state-2.sql"),
         include_str!("schema/state-3.sql"),
         include_str!("schema/state-4.sql"),
+        include_str!("schema/state-5.sql"),
     ],
+    shrinks: true,
 };
 
 /// The writers' own checkpoints happen only beyond this many pages (256 MiB): they would pause
@@ -46,6 +52,11 @@ impl Database {
     pub(super) fn open_writer(&self, folder: &Path) -> Result<Connection, StoreError> {
         let mut connection = Connection::open(folder.join(self.file)).map_err(opening)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
+        if self.shrinks {
+            // Only takes effect on a file that is still empty.
+            let pragma = "PRAGMA auto_vacuum = INCREMENTAL";
+            connection.execute_batch(pragma).map_err(opening)?;
+        }
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL;
@@ -187,7 +198,7 @@ mod tests {
         assert!(matches!(
             refused,
             Err(StoreError::TooNew {
-                found: 4,
+                found: 5,
                 known: 2,
                 ..
             })

@@ -38,7 +38,7 @@ impl Sqlite {
                 )?;
                 connection.query_row(
                     "SELECT until, event FROM digests WHERE destination = ?1",
-                    [destination],
+                    [&destination],
                     |row| {
                         Ok(Told {
                             until: time(row.get(0)?),

@@ -1,7 +1,8 @@
-//! The inbox writer: the only work between a request and its answer.
+//! The inbox: the only work between a request and its answer.
 //!
-//! One thread commits whatever has queued, at most [`BATCH`] bodies at a time, and never lingers for
-//! a fuller batch. It answers after the commit's fsync.
+//! One thread commits whatever has queued and answers after the commit's fsync.
+
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +10,16 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::checkpoint::Checkpointer;
-use super::row::nanos;
+use super::gauge::Gauge;
 use crate::event::EventId;
-use crate::store::{AppendError, QUARANTINE_BODY_CAP, QUARANTINE_ROWS, Refused, StoreError};
-
-/// Bodies committed together at most.
-const BATCH: usize = 1_024;
+use crate::store::losses::Losses;
+use crate::store::{AppendError, LossReason, Refused, Room, StoreError};
+use writer::Writer;
 
 /// Bodies that may wait for the disk.
 const QUEUE: usize = 8_192;
@@ -26,26 +27,26 @@ const QUEUE: usize = 8_192;
 /// KiB of bodies that may wait for the disk.
 const QUEUE_KIB: usize = 64 * 1024;
 
-/// How long a body may wait for room in the queue. Falco blocks meanwhile and complains after 2 s.
-const ADMISSION: Duration = Duration::from_millis(1_500);
+/// How long a sender waits for its answer at most. Falco blocks meanwhile and complains after 2 s.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Passed events deleted in one transaction; more would make an answer wait.
-const TRIM: i64 = 4_096;
+type Answer = oneshot::Sender<Result<(), AppendError>>;
 
-/// Passed events that may stay while there is no quiet moment to delete them.
-const TRIM_BACKLOG: i64 = 32_768;
+/// The events of one body, on their way to the disk.
+struct Append {
+    received: Timestamp,
+    events: Vec<Vec<u8>>,
+    answer: Answer,
+    /// Whether somebody else knows of them, so that they are lost when they are refused.
+    is_foreign: bool,
+    /// Given back when they are written.
+    #[expect(dead_code, reason = "held, not read")]
+    room: OwnedSemaphorePermit,
+}
 
 enum Command {
-    Append {
-        received: Timestamp,
-        events: Vec<Vec<u8>>,
-        answer: oneshot::Sender<Result<(), AppendError>>,
-        room: OwnedSemaphorePermit,
-    },
-    Quarantine {
-        refused: Refused,
-        answer: oneshot::Sender<Result<(), AppendError>>,
-    },
+    Append(Append),
+    Quarantine { refused: Refused, answer: Answer },
     Trim(EventId),
     Close(oneshot::Sender<()>),
 }
@@ -54,9 +55,20 @@ enum Command {
 #[derive(Debug)]
 pub(in crate::store) struct Inbox {
     commands: mpsc::Sender<Command>,
-    room: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     latest: watch::Sender<EventId>,
+    losses: Losses,
+}
+
+/// What the writer tells the rest of the store.
+pub(super) struct Signals {
+    /// Why a write failed, once one has.
+    pub(super) failure: watch::Sender<Option<String>>,
+    /// How much room is left.
+    pub(super) room: watch::Sender<Room>,
+    /// What was refused.
+    pub(super) losses: Losses,
 }
 
 impl Inbox {
@@ -66,7 +78,8 @@ impl Inbox {
         connection: Connection,
         checkpointer: Checkpointer,
         cursor: EventId,
-        failure: watch::Sender<Option<String>>,
+        gauge: Gauge,
+        signals: Signals,
     ) -> Result<Self, StoreError> {
         let last: Option<i64> = connection
             .query_row("SELECT max(id) FROM inbox", [], |row| row.get(0))
@@ -78,6 +91,7 @@ impl Inbox {
         let (commands, queue) = mpsc::channel(QUEUE);
         let latest = watch::Sender::new(last);
         let waiting = Arc::new(AtomicUsize::new(0));
+        let losses = signals.losses.clone();
         let writer = Writer {
             connection,
             checkpointer,
@@ -86,7 +100,8 @@ impl Inbox {
             waiting: Arc::clone(&waiting),
             trimmed: 0,
             passed: cursor.0,
-            failure,
+            gauge,
+            signals,
         };
         thread::Builder::new()
             .name("inbox writer".to_owned())
@@ -94,9 +109,10 @@ impl Inbox {
             .map_err(|_| StoreError::Closed)?;
         Ok(Self {
             commands,
-            room: Arc::new(Semaphore::new(QUEUE_KIB)),
+            queue: Arc::new(Semaphore::new(QUEUE_KIB)),
             waiting,
             latest,
+            losses,
         })
     }
 
@@ -104,40 +120,76 @@ impl Inbox {
         &self,
         received: Timestamp,
         events: Vec<Vec<u8>>,
+        is_foreign: bool,
     ) -> Result<(), AppendError> {
+        let note = |reason, events| {
+            if is_foreign {
+                self.losses.note(reason, received, events);
+            }
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let count = events.len();
         let bytes: usize = events.iter().map(Vec::len).sum();
         let kib = u32::try_from((bytes / 1024 + 1).min(QUEUE_KIB)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(kib);
-        let room = tokio::time::timeout(ADMISSION, room)
-            .await
-            .map_err(|_| AppendError::Busy)?
-            .map_err(|_| AppendError::Failed)?;
+        let room = Arc::clone(&self.queue).acquire_many_owned(kib);
+        let Ok(room) = timeout_at(deadline, room).await else {
+            note(LossReason::Busy, events);
+            return Err(AppendError::Busy);
+        };
+        let room = room.map_err(|_| AppendError::Failed)?;
         let (answer, answered) = oneshot::channel();
-        self.hand_over(Command::Append {
+        let append = Append {
             received,
             events,
             answer,
+            is_foreign,
             room,
-        })
-        .await?;
-        answered.await.unwrap_or(Err(AppendError::Failed))
+        };
+        if let Err((error, command)) = self.hand_over(Command::Append(append), deadline).await {
+            if let Command::Append(Append { events, .. }) = command {
+                note(error.reason(), events);
+            }
+            return Err(error);
+        }
+        match timeout_at(deadline, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(AppendError::Failed)),
+            // It stays in the queue: late is better than never, but it is not acknowledged.
+            Err(_) => {
+                if is_foreign {
+                    self.losses.count(count);
+                }
+                Err(AppendError::Slow)
+            }
+        }
     }
 
     pub(in crate::store) async fn quarantine(&self, refused: Refused) -> Result<(), AppendError> {
+        let deadline = Instant::now() + PATIENCE;
         let (answer, answered) = oneshot::channel();
-        self.hand_over(Command::Quarantine { refused, answer })
-            .await?;
-        answered.await.unwrap_or(Err(AppendError::Failed))
+        self.hand_over(Command::Quarantine { refused, answer }, deadline)
+            .await
+            .map_err(|(error, _)| error)?;
+        let answer = timeout_at(deadline, answered).await;
+        answer.map_or(Err(AppendError::Slow), |answer| {
+            answer.unwrap_or(Err(AppendError::Failed))
+        })
     }
 
-    async fn hand_over(&self, command: Command) -> Result<(), AppendError> {
+    /// Queues a command; gives it back when there is no place in time.
+    async fn hand_over(
+        &self,
+        command: Command,
+        deadline: Instant,
+    ) -> Result<(), (AppendError, Command)> {
+        use mpsc::error::SendTimeoutError::{Closed, Timeout};
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let handed = self.commands.send_timeout(command, ADMISSION).await;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let handed = self.commands.send_timeout(command, patience).await;
         handed.map_err(|error| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
-                mpsc::error::SendTimeoutError::Timeout(_) => AppendError::Busy,
-                mpsc::error::SendTimeoutError::Closed(_) => AppendError::Failed,
+                Timeout(command) => (AppendError::Busy, command),
+                Closed(command) => (AppendError::Failed, command),
             }
         })
     }
@@ -158,6 +210,11 @@ impl Inbox {
         self.latest.subscribe()
     }
 
+    /// How many events were refused since the start.
+    pub(in crate::store) fn lost(&self) -> watch::Receiver<u64> {
+        self.losses.watch()
+    }
+
     pub(super) async fn close(&self) {
         let (answer, answered) = oneshot::channel();
         if self.commands.send(Command::Close(answer)).await.is_ok() {
@@ -165,202 +222,4 @@ impl Inbox {
             answered.await.unwrap_or(());
         }
     }
-}
-
-struct Writer {
-    connection: Connection,
-    checkpointer: Checkpointer,
-    last: EventId,
-    latest: watch::Sender<EventId>,
-    waiting: Arc<AtomicUsize>,
-    trimmed: i64,
-    passed: i64,
-    failure: watch::Sender<Option<String>>,
-}
-
-impl Writer {
-    fn run(mut self, mut queue: mpsc::Receiver<Command>) {
-        while let Some(first) = queue.blocking_recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH {
-                match queue.try_recv() {
-                    Ok(command) => batch.push(command),
-                    Err(_) => break,
-                }
-            }
-            let closing = match batch.pop_if(|command| matches!(command, Command::Close(_))) {
-                Some(Command::Close(answer)) => Some(answer),
-                _ => None,
-            };
-            if !self.commit(batch) || !self.trim(&queue) {
-                return;
-            }
-            if let Some(answer) = closing {
-                // The asker may have given up.
-                answer.send(()).unwrap_or(());
-                return;
-            }
-        }
-    }
-
-    /// Commits a batch and answers. False when the disk failed for good.
-    fn commit(&mut self, batch: Vec<Command>) -> bool {
-        let mut answers = Vec::with_capacity(batch.len());
-        let written = self.write(batch, &mut answers);
-        let result = match &written {
-            Ok(Some((last, bytes))) => {
-                self.last = *last;
-                self.latest.send_replace(*last);
-                self.checkpointer.committed(*bytes);
-                if self.failure.borrow().is_some() {
-                    self.failure.send_replace(None);
-                }
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(_) => Err(AppendError::Failed),
-        };
-        self.waiting.fetch_sub(answers.len(), Ordering::Relaxed);
-        for answer in answers {
-            // A client that went away does not change what is stored.
-            answer.send(result).unwrap_or(());
-        }
-        match written {
-            Ok(_) => true,
-            Err(error) => self.failed(&error),
-        }
-    }
-
-    /// Inserts what the batch holds; `None` when it holds only trims.
-    fn write(
-        &mut self,
-        batch: Vec<Command>,
-        answers: &mut Vec<oneshot::Sender<Result<(), AppendError>>>,
-    ) -> rusqlite::Result<Option<(EventId, u64)>> {
-        let mut rows = Vec::with_capacity(batch.len());
-        for command in batch {
-            match command {
-                Command::Append {
-                    received,
-                    events,
-                    answer,
-                    room,
-                } => {
-                    answers.push(answer);
-                    rows.push(Row::Events {
-                        received,
-                        events,
-                        room,
-                    });
-                }
-                Command::Quarantine { refused, answer } => {
-                    answers.push(answer);
-                    rows.push(Row::Refused(refused));
-                }
-                Command::Trim(cursor) => self.passed = self.passed.max(cursor.0),
-                Command::Close(answer) => answer.send(()).unwrap_or(()),
-            }
-        }
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let mut last = self.last.0;
-        let mut bytes = 0;
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        {
-            let mut append = transaction
-                .prepare_cached("INSERT INTO inbox (id, received, body) VALUES (?1, ?2, ?3)")?;
-            for row in &rows {
-                match row {
-                    Row::Events {
-                        received, events, ..
-                    } => {
-                        for body in events {
-                            last += 1;
-                            bytes += body.len() as u64;
-                            append.execute(params![last, nanos(*received), body])?;
-                        }
-                    }
-                    Row::Refused(refused) => {
-                        bytes += quarantine(&transaction, refused)?;
-                    }
-                }
-            }
-        }
-        transaction.commit()?;
-        Ok(Some((EventId(last), bytes)))
-    }
-
-    /// Deletes passed events while nobody waits, or when too many have piled up. False when the disk
-    /// failed.
-    fn trim(&mut self, queue: &mpsc::Receiver<Command>) -> bool {
-        while self.trimmed < self.passed
-            && (queue.is_empty() || self.passed - self.trimmed > TRIM_BACKLOG)
-        {
-            let through = match self.connection.query_row(
-                "SELECT max(id) FROM (SELECT id FROM inbox WHERE id <= ?1 ORDER BY id LIMIT ?2)",
-                params![self.passed, TRIM],
-                |row| row.get::<_, Option<i64>>(0),
-            ) {
-                Ok(Some(through)) => through,
-                Ok(None) => {
-                    self.trimmed = self.passed;
-                    break;
-                }
-                Err(error) => return self.failed(&error),
-            };
-            let deleted = self
-                .connection
-                .execute("DELETE FROM inbox WHERE id <= ?1", [through]);
-            if let Err(error) = deleted {
-                return self.failed(&error);
-            }
-            self.checkpointer.committed(TRIM.unsigned_abs() * 64);
-            self.trimmed = through;
-        }
-        true
-    }
-
-    /// Says that the disk failed. A full disk may have room again later; anything else is final,
-    /// because after a failed fsync nobody knows what is on the disk.
-    fn failed(&self, error: &rusqlite::Error) -> bool {
-        tracing::error!(%error, "cannot write the inbox");
-        self.failure.send_replace(Some(error.to_string()));
-        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-    }
-}
-
-enum Row {
-    Events {
-        received: Timestamp,
-        events: Vec<Vec<u8>>,
-        /// Given back when the rows are written.
-        #[expect(dead_code, reason = "held, not read")]
-        room: OwnedSemaphorePermit,
-    },
-    Refused(Refused),
-}
-
-fn quarantine(connection: &Connection, refused: &Refused) -> rusqlite::Result<u64> {
-    let body = refused
-        .body
-        .get(..QUARANTINE_BODY_CAP)
-        .unwrap_or(&refused.body);
-    connection
-        .prepare_cached(
-            "INSERT INTO quarantine (received, reason, size, body) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![
-            nanos(refused.received),
-            refused.reason,
-            i64::try_from(refused.size).unwrap_or(i64::MAX),
-            body
-        ])?;
-    let newest = connection.last_insert_rowid();
-    connection
-        .prepare_cached("DELETE FROM quarantine WHERE id <= ?1")?
-        .execute([newest - i64::from(QUARANTINE_ROWS)])?;
-    Ok(body.len() as u64)
 }

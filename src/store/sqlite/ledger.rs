@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::Sqlite;
+use super::retention::add_settled;
 use super::row::{nanos, unreadable};
 use crate::event::EventId;
 use crate::store::StoreError;
@@ -31,22 +32,29 @@ pub(super) fn audit(
 ) -> rusqlite::Result<Audit> {
     let mut audit = Audit::default();
     let mut batches = connection.prepare_cached(
-        "SELECT first, last FROM batches WHERE last > ?1
+        "SELECT first, last, summed FROM batches WHERE last > ?1
              AND (?2 IS NULL OR received >= ?2) AND (?3 IS NULL OR received < ?3) ORDER BY last",
     )?;
     let (from, to) = (period.from.map(nanos), period.to.map(nanos));
     let mut rows = batches.query(params![period.after.0, from, to])?;
-    let mut expected: Option<i64> = None;
+    let (cursor, summed): (i64, i64) =
+        connection.query_row("SELECT event, summed FROM cursor", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let mut expected = (summed > 0).then_some(summed + 1);
     while let Some(row) = rows.next()? {
-        let batch = read_batch(connection, row.get(0)?, row.get(1)?, period)?;
-        if period.is_all() && expected.is_some_and(|expected| expected != batch.first) {
-            audit.problem(format!("no batch holds the events before {}", batch.first));
+        let (first, last): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if period.is_all() && expected.is_some_and(|expected| expected != first) {
+            audit.problem(format!("no batch holds the events before {first}"));
         }
-        expected = Some(batch.last + 1);
-        audit.enter(&batch);
+        expected = Some(last + 1);
+        let is_summed: bool = row.get(2)?;
+        if !is_summed {
+            audit.enter(&read_batch(connection, first, last, period)?);
+        }
     }
     if period.is_all() {
-        let cursor: i64 = connection.query_row("SELECT event FROM cursor", [], |row| row.get(0))?;
+        add_settled(connection, &mut audit)?;
         let queued = u64::try_from(acknowledged.0 - cursor).unwrap_or(0);
         audit.received += queued;
         audit.add(Account::Queued, queued);
@@ -62,7 +70,7 @@ pub(super) fn audit(
     Ok(audit)
 }
 
-fn read_batch(
+pub(super) fn read_batch(
     connection: &Connection,
     first: i64,
     last: i64,
@@ -119,9 +127,9 @@ fn read_fates(
 /// The count that messages show against the events that were folded.
 fn compare_incidents(connection: &Connection, audit: &mut Audit) -> rusqlite::Result<()> {
     let mut select = connection.prepare_cached(
-        "SELECT i.id, i.count, coalesce(f.events, 0) FROM incidents AS i LEFT JOIN
+        "SELECT i.id, i.count, i.summed + coalesce(f.events, 0) AS held FROM incidents AS i LEFT JOIN
              (SELECT incident, sum(count) AS events FROM folds GROUP BY incident) AS f
-             ON f.incident = i.id WHERE i.count != coalesce(f.events, 0)",
+             ON f.incident = i.id WHERE i.count != held",
     )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {

@@ -1,11 +1,10 @@
-//! Reading, and the housekeeping that follows from what was read.
+//! Reading.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::activity;
 use super::outbox::stored;
 use super::row::{self, nanos, severity, time};
 use crate::event::EventId;
@@ -17,9 +16,6 @@ use crate::store::{
 
 /// What Falco calls its report of lost system calls.
 const DROP_RULE: &str = "Falco internal: syscall event drop";
-
-/// Rows deleted in one piece, so that no other write waits for long.
-const PRUNE: i64 = 2_000;
 
 impl Sqlite {
     pub(in crate::store) async fn inbox_after(
@@ -221,8 +217,12 @@ impl Sqlite {
             .read("read fates", |connection| {
                 connection
                     .prepare_cached(
-                        "SELECT destination, CASE settled WHEN 1 THEN fate END AS became,
-                             sum(events) FROM fates GROUP BY 1, 2 ORDER BY 1, 2",
+                        "SELECT destination, became, sum(events) FROM (
+                             SELECT destination, CASE settled WHEN 1 THEN fate END AS became, events
+                                 FROM fates
+                             UNION ALL SELECT destination, account, events FROM settled
+                                 WHERE destination != '' OR account = 'unrouted')
+                         GROUP BY 1, 2 ORDER BY 1, 2",
                     )?
                     .query_map([], |row| {
                         Ok((
@@ -251,12 +251,6 @@ impl Sqlite {
             })
             .await
     }
-
-    pub(in crate::store) async fn prune(&self, before: Timestamp) -> Result<bool, StoreError> {
-        self.state
-            .write("prune", move |connection| prune(connection, before))
-            .await
-    }
 }
 
 fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
@@ -273,30 +267,4 @@ fn delivery(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
         due: time(row.get(8)?),
         detail: row.get(9)?,
     })
-}
-
-/// Events go in the order of their ids, which is the order of their receipt. What a live incident or
-/// an unfinished delivery shows stays.
-fn prune(connection: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
-    let activity = activity::prune(connection, before, PRUNE)?;
-    let before = nanos(before);
-    // A host that is gone for good is not looked for for ever.
-    connection.execute("DELETE FROM sensors WHERE last < ?1", [before])?;
-    let events = connection.execute(
-        "DELETE FROM events WHERE id IN (
-             SELECT id FROM events WHERE received < ?1 AND id NOT IN (
-                 SELECT first_event FROM incidents WHERE last_received >= ?1
-                 UNION SELECT i.first_event FROM incidents AS i JOIN deliveries AS d
-                     ON d.incident = i.id WHERE d.state IN ('pending', 'sending')
-                 UNION SELECT i.last_event FROM incidents AS i JOIN deliveries AS d
-                     ON d.incident = i.id WHERE d.state IN ('pending', 'sending'))
-             ORDER BY id LIMIT ?2)",
-        params![before, PRUNE],
-    )?;
-    let attempts = connection.execute(
-        "DELETE FROM attempts WHERE id IN (
-             SELECT id FROM attempts WHERE finished < ?1 ORDER BY id LIMIT ?2)",
-        params![before, PRUNE],
-    )?;
-    Ok(events + attempts + activity > 0)
 }

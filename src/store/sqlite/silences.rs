@@ -56,7 +56,9 @@ impl Sqlite {
                         silence.above_ceiling
                     ])?;
                 let id = SilenceId(connection.last_insert_rowid());
-                let known: Vec<_> = known(silence.known).map(|novelty| (id, novelty)).collect();
+                let known: Vec<_> = known(silence.known.clone())
+                    .map(|novelty| (id, novelty))
+                    .collect();
                 hush::learn(connection, &[], &known)?;
                 Ok(id)
             })

@@ -1,0 +1,74 @@
+//! What the store says about itself: that events were refused, and that room is running out. Both are
+//! alerts like any other, on the route for health.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::event::herald_event;
+use crate::store::{Room, Store};
+
+/// What comes within this time is told together.
+const TOGETHER: Duration = Duration::from_secs(5);
+
+/// How long a store that takes nothing is left alone before the next attempt to tell.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Tells until it is aborted. Sleeps while nothing is lost and there is room.
+pub(super) async fn watch(store: Store, clock: Clock) {
+    let mut lost = store.refused_events();
+    let mut room = store.room();
+    let mut told = (0, Room::Plenty);
+    loop {
+        let now = (*lost.borrow_and_update(), *room.borrow_and_update());
+        if now.0 > told.0 {
+            let refused = now.0 - told.0;
+            tell_losses(&store, &clock, refused).await;
+        }
+        if now.1 < told.1 {
+            tell_room(&store, &clock, now.1).await;
+        }
+        told = now;
+        tokio::select! {
+            changed = lost.changed() => if changed.is_err() { return },
+            changed = room.changed() => if changed.is_err() { return },
+        }
+        clock.sleep(TOGETHER).await;
+    }
+}
+
+async fn tell_losses(store: &Store, clock: &Clock, refused: u64) {
+    let output = format!(
+        "{refused} events were answered 503 and not acknowledged, because the disk had no room or was \
+         too slow; what they were is in the store's losses.ndjson, see `falco-herald losses`"
+    );
+    let fields = json!({ "herald.events": refused });
+    tell(store, clock, "events were lost", &output, &fields).await;
+}
+
+async fn tell_room(store: &Store, clock: &Clock, room: Room) {
+    let output = format!("The store is running out of room: {}", room.describe());
+    let fields = json!({ "herald.room": room.describe() });
+    tell(
+        store,
+        clock,
+        "the store is running out of room",
+        &output,
+        &fields,
+    )
+    .await;
+}
+
+/// Critical, so that it is taken while only the last room is left; and until it is taken.
+async fn tell(store: &Store, clock: &Clock, rule: &str, output: &str, fields: &serde_json::Value) {
+    loop {
+        let now = clock.now();
+        let event = herald_event(rule, "Critical", "", output, fields, now);
+        match store.append_own(now, event).await {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "cannot alert yet"),
+        }
+        clock.sleep(AGAIN).await;
+    }
+}
