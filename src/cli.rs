@@ -2,12 +2,14 @@
 
 mod api;
 mod audit;
+mod backup;
 mod check;
 mod deliveries;
 mod demo;
 mod explain;
 mod generate;
 mod incidents;
+mod losses;
 mod render;
 mod rules;
 mod send_test;
@@ -57,6 +59,10 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     /// List bodies that were refused
     Quarantine(deliveries::Quarantine),
+    /// List events that were refused because the disk had no room or was too slow
+    Losses(losses::Losses),
+    /// Copy the store, also while the service runs
+    Backup(backup::Backup),
     /// List the rules that are known
     Rules(rules::Rules),
     /// Write generated files
@@ -123,6 +129,8 @@ impl Command {
             Self::Silence(silence) => block_on(silence.run()),
             Self::Deliveries(deliveries) => block_on(deliveries.run()),
             Self::Quarantine(quarantine) => block_on(quarantine.run()),
+            Self::Losses(losses) => losses.run(),
+            Self::Backup(backup) => backup.run(),
             Self::Rules(rules) => rules.run(),
             Self::Generate(generate) => generate.run(),
         }

@@ -36,7 +36,8 @@ pub use ledger::{Account, Audit, Period};
 pub use losses::{Loss, LossReason, losses, losses_file};
 pub use model::{
     Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
-    Leased, Live, Outcome, Pruned, Quarantined, Refused, Sample, Step, StoredEvent, TimerStep,
+    Leased, Live, Outcome, Pruned, Quarantined, Refused, Sample, Saved, Step, StoredEvent,
+    TimerStep,
 };
 pub use room::{RESERVED_FOR, Room};
 pub use sensors::{Beat, Sensor, SensorSeen};
@@ -151,6 +152,12 @@ pub enum StoreError {
     /// The store is closed or has failed.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Copies the store in `folder` into `to`, which must be new or empty, also while a service uses it.
+/// Everything that was acknowledged before the call is in the copy. Reads the whole store twice.
+pub fn backup(folder: &Path, to: &Path) -> Result<Saved, StoreError> {
+    sqlite::backup(folder, to)
 }
 
 /// Handle of the store. Cheap to clone.

@@ -35,6 +35,17 @@ pub struct Quarantined {
     pub refused: Refused,
 }
 
+/// What a backup holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The last event that the second step had taken over.
+    pub cursor: EventId,
+    /// How many events it had not taken over yet.
+    pub queued: u64,
+    /// How many incidents there are.
+    pub incidents: u64,
+}
+
 /// What a piece of housekeeping did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pruned {

@@ -1,6 +1,7 @@
 //! The embedded engine: two SQLite files, one writer thread each, readers beside them.
 
 mod activity;
+mod backup;
 mod checkpoint;
 mod connection;
 mod digest;
@@ -39,6 +40,8 @@ use connection::{Database, INBOX, STATE};
 use gauge::Gauge;
 use inbox::{Inbox, Signals};
 use writer::Writer;
+
+pub(super) use backup::backup;
 
 /// The engine behind [`Store`](super::Store).
 #[derive(Debug)]

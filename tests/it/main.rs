@@ -8,6 +8,7 @@
 )]
 
 mod alertmanager;
+mod backup;
 mod canary;
 mod crash;
 mod hostile;

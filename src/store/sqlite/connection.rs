@@ -37,6 +37,9 @@ pub(super) const STATE: Database = Database {
     shrinks: true,
 };
 
+/// The file that a running service holds locked.
+pub(super) const LOCK: &str = "lock";
+
 /// The writers' own checkpoints happen only beyond this many pages (256 MiB): they would pause
 /// whoever waits for an answer. The checkpointer keeps the log far below it.
 const AUTOCHECKPOINT_PAGES: i64 = 65_536;
@@ -136,7 +139,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
         source,
     };
     make_private(folder).map_err(unusable)?;
-    let lock = File::create(folder.join("lock")).map_err(unusable)?;
+    let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
@@ -146,7 +149,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
