@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::classify::{Alert, Classifier, Nature};
 use crate::clock::{Clock, later};
-use crate::event::{self, EventId, Priority};
+use crate::event::{self, EventId, Priority, herald_event};
 use crate::incident::{self, Folded, GroupKey, Incident, Notify};
 use crate::metrics::{AlertLabels, Metrics, Word};
 use crate::route::{Inhibitions, Lane, Route, Tree};
@@ -249,6 +249,7 @@ impl Pipeline {
             }
         }
         self.count(&alerts, undecodable.len());
+        let unreadable = undecodable.first().cloned();
         let step = Step {
             cursor: Some(last),
             spared: sample::spared(&counts, *self.store.room().borrow()),
@@ -263,7 +264,31 @@ impl Pipeline {
             known: hush.known,
         };
         self.store.commit_step(step).await?;
+        if let Some((event, reason)) = unreadable {
+            self.alert_unreadable(event, &reason).await;
+        }
         Ok(Some(last))
+    }
+
+    /// What was acknowledged and cannot be read is an alert like any other, on the route for health.
+    async fn alert_unreadable(&self, event: EventId, reason: &str) {
+        let output = format!(
+            "Acknowledged events cannot be read and reach no destination; the first is event {}: {reason}",
+            event.0
+        );
+        let fields = serde_json::json!({ "herald.event": event.0 });
+        let now = self.clock.now();
+        let alert = herald_event(
+            "stored events cannot be read",
+            "Critical",
+            "",
+            &output,
+            &fields,
+            now,
+        );
+        if let Err(error) = self.store.append_own(now, alert).await {
+            tracing::error!(%error, "cannot alert that stored events cannot be read");
+        }
     }
 }
 
@@ -288,6 +313,11 @@ fn classify_all(
     let mut alerts = Vec::with_capacity(events.len());
     let mut undecodable = Vec::new();
     for stored in events {
+        if !stored.is_intact {
+            let reason = "the disk gave back something else than was stored".to_owned();
+            undecodable.push((stored.id, reason));
+            continue;
+        }
         let classified = catch_unwind(AssertUnwindSafe(|| {
             event::decode(&stored.body)
                 .map(|event| classifier.classify(stored.id, stored.received, event))

@@ -35,9 +35,9 @@ pub use hush::{Despite, Hidden, SilenceName};
 pub use ledger::{Account, Audit, Period};
 pub use losses::{Loss, LossReason, losses, losses_file};
 pub use model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent, IncidentStep,
-    Leased, Live, Outcome, Pruned, Quarantined, Refused, Sample, Saved, Step, StoredEvent,
-    TimerStep,
+    Attempt, Damage, Delivery, DeliveryId, DeliveryState, DestinationStep, InboxEvent,
+    IncidentStep, Leased, Live, Outcome, Pruned, Quarantined, Refused, Sample, Saved, Step,
+    StoredEvent, TimerStep,
 };
 pub use room::{RESERVED_FOR, Room};
 pub use sensors::{Beat, Sensor, SensorSeen};
@@ -205,6 +205,11 @@ impl Store {
     /// Whether events can be stored; false once a write has failed, and while the disk is full.
     pub fn is_writable(&self) -> bool {
         self.0.failure.borrow().is_none() && *self.0.room.borrow() != Room::Full
+    }
+
+    /// The files that were found damaged when the store was opened.
+    pub fn damages(&self) -> &[Damage] {
+        &self.0.damages
     }
 
     /// How much room is left.

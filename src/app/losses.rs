@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::clock::Clock;
 use crate::event::herald_event;
-use crate::store::{Room, Store};
+use crate::store::{Damage, Room, Store};
 
 /// What comes within this time is told together.
 const TOGETHER: Duration = Duration::from_secs(5);
@@ -17,6 +17,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Tells until it is aborted. Sleeps while nothing is lost and there is room.
 pub(super) async fn watch(store: Store, clock: Clock) {
+    for damage in store.damages() {
+        tell_damage(&store, &clock, damage).await;
+    }
     let mut lost = store.refused_events();
     let mut room = store.room();
     let mut told = (0, Room::Plenty);
@@ -36,6 +39,21 @@ pub(super) async fn watch(store: Store, clock: Clock) {
         }
         clock.sleep(TOGETHER).await;
     }
+}
+
+async fn tell_damage(store: &Store, clock: &Clock, damage: &Damage) {
+    let Damage {
+        file,
+        kept_as,
+        rows,
+    } = damage;
+    let output = format!(
+        "{file} was damaged; {rows} rows could be read and are in use, what could not be read is \
+         missing; the damaged file is kept as {}",
+        kept_as.display()
+    );
+    let fields = json!({ "herald.file": file, "herald.rows": rows });
+    tell(store, clock, "the store was damaged", &output, &fields).await;
 }
 
 async fn tell_losses(store: &Store, clock: &Clock, refused: u64) {

@@ -35,6 +35,17 @@ pub struct Quarantined {
     pub refused: Refused,
 }
 
+/// A file of the store that was damaged, and what was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Its name.
+    pub file: &'static str,
+    /// Where it is kept.
+    pub kept_as: std::path::PathBuf,
+    /// How many rows could be read.
+    pub rows: u64,
+}
+
 /// What a backup holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Saved {
@@ -64,6 +75,8 @@ pub struct InboxEvent {
     pub received: Timestamp,
     /// The body, byte for byte.
     pub body: Vec<u8>,
+    /// False when the disk gave back something else than was stored.
+    pub is_intact: bool,
 }
 
 /// An event that the second step has taken over.

@@ -14,6 +14,7 @@ mod outbox;
 mod query;
 mod retention;
 mod row;
+mod salvage;
 mod sensors;
 mod silences;
 mod step;
@@ -34,7 +35,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::event::EventId;
 use crate::store::losses::Losses;
-use crate::store::{Room, StoreError};
+use crate::store::{Damage, Room, StoreError};
 use checkpoint::Checkpointer;
 use connection::{Database, INBOX, STATE};
 use gauge::Gauge;
@@ -54,6 +55,8 @@ pub(super) struct Sqlite {
     pub(super) failure: watch::Sender<Option<String>>,
     /// How much room is left.
     pub(super) room: watch::Sender<Room>,
+    /// What was found damaged when it was opened.
+    pub(super) damages: Vec<Damage>,
     /// Counts changes of the outbox.
     pub(super) outbox_changed: watch::Sender<u64>,
     /// Counts changes of the silences.
@@ -67,8 +70,10 @@ impl Sqlite {
         let lock = connection::lock(folder)?;
         let failure = watch::Sender::new(None);
         let room = watch::Sender::new(Room::Plenty);
-        let state = STATE.open_writer(folder)?;
-        let inbox = INBOX.open_writer(folder)?;
+        let (state, damaged_state) = salvage::open(&STATE, folder)?;
+        let (inbox, damaged_inbox) = salvage::open(&INBOX, folder)?;
+        salvage::unmark(folder);
+        let ends_on_damage = damaged_state.is_none() && damaged_inbox.is_none();
         let starting = |source| StoreError::Database {
             doing: "start",
             source,
@@ -98,10 +103,11 @@ impl Sqlite {
         Ok(Self {
             inbox: Inbox::start(inbox, inbox_checkpointer, cursor, gauge, signals)?,
             state: Writer::start(state, state_checkpointer, failure.clone())?,
-            inbox_readers: Readers::new(INBOX, folder),
-            state_readers: Readers::new(STATE, folder),
+            inbox_readers: Readers::new(INBOX, folder, ends_on_damage.then(|| failure.clone())),
+            state_readers: Readers::new(STATE, folder, ends_on_damage.then(|| failure.clone())),
             failure,
             room,
+            damages: damaged_state.into_iter().chain(damaged_inbox).collect(),
             outbox_changed: watch::Sender::new(0),
             silences_changed: watch::Sender::new(0),
             _lock: lock,
@@ -120,14 +126,21 @@ struct Readers {
     database: Database,
     folder: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
+    /// Ends the process on damage, because the next start mends it; unless this start just has.
+    failure: Option<watch::Sender<Option<String>>>,
 }
 
 impl Readers {
-    fn new(database: Database, folder: &Path) -> Self {
+    fn new(
+        database: Database,
+        folder: &Path,
+        failure: Option<watch::Sender<Option<String>>>,
+    ) -> Self {
         Self {
             database,
             folder: folder.to_owned(),
             idle: Arc::default(),
+            failure,
         }
     }
 
@@ -142,6 +155,11 @@ impl Readers {
             let connection = readers.take()?;
             let result = query(&connection);
             readers.put_back(connection);
+            if let Err(error) = &result
+                && salvage::is_damage(error)
+            {
+                readers.damaged(error);
+            }
             result.map_err(|source| StoreError::Database { doing, source })
         });
         read.await.unwrap_or(Err(StoreError::Closed))
@@ -157,6 +175,19 @@ impl Readers {
             Some(connection) => Ok(connection),
             None => self.database.open_reader(&self.folder),
         }
+    }
+
+    /// A damaged file is mended at the next start.
+    fn damaged(&self, error: &rusqlite::Error) {
+        let file = self.database.file;
+        let Some(failure) = &self.failure else {
+            tracing::error!(%error, "{file} is damaged");
+            return;
+        };
+        salvage::mark(&self.folder);
+        let reason = format!("{file} is damaged ({error}); the next start copies what can be read");
+        tracing::error!("{reason}");
+        failure.send_replace(Some(reason));
     }
 
     fn put_back(&self, connection: Connection) {

@@ -11,6 +11,7 @@ fn shift(alert: &Alert) -> Shift {
         id: EventId(9),
         received: alert.received,
         body: Vec::new(),
+        is_intact: true,
     };
     let mut audit = Audit {
         received: 12_400,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::salvage;
 use crate::store::StoreError;
 
 /// One database file of the store.
@@ -14,6 +15,8 @@ pub(super) struct Database {
     pub(super) file: &'static str,
     /// The scripts that bring an empty file to the newest format, in order.
     migrations: &'static [&'static str],
+    /// Its table of events.
+    pub(super) events: &'static str,
     /// Whether pages that become empty can be given back one by one. That costs a little with each
     /// new page.
     shrinks: bool,
@@ -21,7 +24,11 @@ pub(super) struct Database {
 
 pub(super) const INBOX: Database = Database {
     file: "inbox.db",
-    migrations: &[include_str!("schema/inbox-1.sql")],
+    migrations: &[
+        include_str!("schema/inbox-1.sql"),
+        include_str!("schema/inbox-2.sql"),
+    ],
+    events: "inbox",
     shrinks: false,
 };
 
@@ -34,6 +41,7 @@ pub(super) const STATE: Database = Database {
         include_str!("schema/state-4.sql"),
         include_str!("schema/state-5.sql"),
     ],
+    events: "events",
     shrinks: true,
 };
 
@@ -74,6 +82,28 @@ impl Database {
         Ok(connection)
     }
 
+    /// The newest format.
+    pub(super) fn newest(&self) -> i64 {
+        i64::try_from(self.migrations.len()).unwrap_or(i64::MAX)
+    }
+
+    /// The format of the file in `folder`; 0 when it is empty or not there.
+    pub(super) fn version(&self, folder: &Path) -> Result<i64, StoreError> {
+        version(&self.open_reader(folder)?).map_err(opening)
+    }
+
+    /// Whether a file of the newest format has the tables that its migrations make, and no other.
+    pub(super) fn has_its_schema(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let mut made = Connection::open_in_memory().map_err(opening)?;
+        self.migrate(&mut made)?;
+        let made = salvage::schema(&made).map_err(opening)?;
+        match salvage::schema(connection) {
+            Ok(found) => Ok(found == made),
+            Err(error) if salvage::is_damage(&error) => Ok(false),
+            Err(error) => Err(opening(error)),
+        }
+    }
+
     /// A connection that only reads, and never waits for a writer.
     pub(super) fn open_reader(&self, folder: &Path) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -96,10 +126,8 @@ impl Database {
     }
 
     fn migrate(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        let found: i64 = connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(opening)?;
-        let known = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
+        let found = version(connection).map_err(opening)?;
+        let known = self.newest();
         if found > known {
             return Err(StoreError::TooNew {
                 file: self.file,
@@ -122,6 +150,10 @@ impl Database {
         }
         Ok(())
     }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 fn opening(source: rusqlite::Error) -> StoreError {

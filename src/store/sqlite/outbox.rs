@@ -191,6 +191,7 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
                 id,
                 received: incident.last_received,
                 body: Vec::new(),
+                is_intact: false,
             };
             Ok(Leased {
                 id: DeliveryId(delivery),
@@ -214,7 +215,10 @@ fn leased(connection: &Connection, delivery: i64) -> rusqlite::Result<Leased> {
 
 pub(super) fn stored(connection: &Connection, id: i64) -> rusqlite::Result<Option<StoredEvent>> {
     connection
-        .prepare_cached("SELECT id, received, body FROM events WHERE id = ?1")?
+        .prepare_cached(&format!(
+            "SELECT {} FROM events WHERE id = ?1",
+            row::STORED_EVENT
+        ))?
         .query_row([id], row::stored_event)
         .optional()
 }

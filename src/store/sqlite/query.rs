@@ -26,9 +26,10 @@ impl Sqlite {
         self.inbox_readers
             .read("read the inbox", move |connection| {
                 connection
-                    .prepare_cached(
-                        "SELECT id, received, body FROM inbox WHERE id > ?1 ORDER BY id LIMIT ?2",
-                    )?
+                    .prepare_cached(&format!(
+                        "SELECT {} FROM inbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+                        row::STORED_EVENT
+                    ))?
                     .query_map(params![cursor.0, limit], row::stored_event)?
                     .collect()
             })
@@ -108,14 +109,15 @@ impl Sqlite {
         self.state_readers
             .read("read events", move |connection| {
                 connection
-                    .prepare_cached(
-                        "SELECT id, received, body, stands_for FROM events WHERE id < ?1
+                    .prepare_cached(&format!(
+                        "SELECT {}, stands_for FROM events WHERE id < ?1
                          ORDER BY id DESC LIMIT ?2",
-                    )?
+                        row::STORED_EVENT
+                    ))?
                     .query_map(params![id.0, limit], |row| {
                         Ok(Sample {
                             event: row::stored_event(row)?,
-                            stands_for: row.get::<_, i64>(3)?.unsigned_abs(),
+                            stands_for: row.get::<_, i64>(4)?.unsigned_abs(),
                         })
                     })?
                     .collect()

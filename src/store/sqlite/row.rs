@@ -105,12 +105,28 @@ fn handled(row: &Row<'_>) -> rusqlite::Result<Option<Handled>> {
     }))
 }
 
+/// What [`stored_event`] reads, in its order.
+pub(super) const STORED_EVENT: &str = "id, received, body, sum";
+
 pub(super) fn stored_event(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    let (id, received, body) = (row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?);
+    let stored: Option<i64> = row.get(3)?;
+    let is_intact = stored.is_none_or(|stored| stored == sum(id, received, &body));
     Ok(StoredEvent {
-        id: EventId(row.get(0)?),
-        received: time(row.get(1)?),
-        body: row.get(2)?,
+        id: EventId(id),
+        received: time(received),
+        body,
+        is_intact,
     })
+}
+
+/// What an event's bytes add up to. SQLite checks its log, but not what it has copied from there.
+pub(super) fn sum(id: i64, received: i64, body: &[u8]) -> i64 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&id.to_le_bytes());
+    sum.update(&received.to_le_bytes());
+    sum.update(body);
+    i64::from(sum.finalize())
 }
 
 pub(super) fn spread_json(incident: &Incident) -> String {

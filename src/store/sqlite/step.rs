@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
-use super::row::{labels_json, nanos, nature_name, rank, spread_json};
+use super::row::{labels_json, nanos, nature_name, rank, spread_json, sum};
 use super::{activity, hush, sensors};
 use crate::event::EventId;
 use crate::store::{DestinationStep, IncidentStep, Step, StoreError, StoredEvent};
@@ -37,17 +37,19 @@ fn write(connection: &Connection, step: &Step) -> rusqlite::Result<()> {
             *stands_for.entry(*by).or_default() += 1;
         }
         let mut insert = connection.prepare_cached(
-            "INSERT INTO events (id, received, body, stands_for) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO events (id, received, body, stands_for, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
         let kept = |event: &&StoredEvent| !step.spared.contains_key(&event.id);
         for event in step.events.iter().filter(kept) {
             let others = stands_for.get(&event.id).copied().unwrap_or(0);
-            insert.execute(params![
-                event.id.0,
-                nanos(event.received),
-                event.body,
-                1 + others
-            ])?;
+            let (id, received) = (event.id.0, nanos(event.received));
+            // What was damaged before stays known as such.
+            let sum = if event.is_intact {
+                sum(id, received, &event.body)
+            } else {
+                -1
+            };
+            insert.execute(params![id, received, event.body, 1 + others, sum])?;
         }
     }
     for incident in &step.incidents {

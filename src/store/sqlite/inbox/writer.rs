@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::checkpoint::Checkpointer;
 use super::super::gauge::Gauge;
-use super::super::row::nanos;
+use super::super::row::{nanos, sum};
 use super::{Answer, Append, Command, Signals};
 use crate::event::{self, EventId};
 use crate::store::{
@@ -168,18 +168,23 @@ impl Writer {
         let answers = batch.appends.len() + batch.refused.len();
         self.waiting.fetch_sub(answers, Ordering::Relaxed);
         for append in batch.appends {
-            // A client that went away does not change what is stored; one that was told that it took
-            // too long has been counted.
-            let is_counted = append.answer.is_closed();
-            append.answer.send(result).unwrap_or(());
+            let Append {
+                received,
+                events,
+                answer,
+                is_foreign,
+                ..
+            } = append;
+            // One that was told that it took too long has been counted.
+            let is_counted = answer.is_closed();
             if let Some(reason) = lost
-                && append.is_foreign
+                && is_foreign
                 && !is_counted
             {
-                self.signals
-                    .losses
-                    .note(reason, append.received, append.events);
+                self.signals.losses.note(reason, received, events);
             }
+            // A client that went away does not change what is stored.
+            answer.send(result).unwrap_or(());
         }
         for (_, answer) in batch.refused {
             answer.send(result).unwrap_or(());
@@ -193,13 +198,15 @@ impl Writer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
-            let mut insert = transaction
-                .prepare_cached("INSERT INTO inbox (id, received, body) VALUES (?1, ?2, ?3)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO inbox (id, received, body, sum) VALUES (?1, ?2, ?3, ?4)",
+            )?;
             for append in &batch.appends {
+                let received = nanos(append.received);
                 for body in &append.events {
                     last += 1;
                     bytes += body.len() as u64;
-                    insert.execute(params![last, nanos(append.received), body])?;
+                    insert.execute(params![last, received, body, sum(last, received, body)])?;
                 }
             }
         }

@@ -15,3 +15,6 @@ ALTER TABLE cursor ADD COLUMN summed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE incidents ADD COLUMN summed INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX deliveries_incident ON deliveries (incident);
+
+-- CRC-32 of id, time and body, as in the inbox.
+ALTER TABLE events ADD COLUMN sum INTEGER;
