@@ -5,6 +5,7 @@
 //! over retries.
 
 mod alertmanager;
+mod circuit;
 mod client;
 mod console;
 mod digest;
@@ -28,6 +29,7 @@ mod servicenow;
 mod slack;
 mod teams;
 mod telegram;
+mod telling;
 #[cfg(test)]
 mod testing;
 mod thread;
@@ -35,7 +37,7 @@ mod ticket;
 mod webhook;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -50,6 +52,7 @@ use crate::mask::Masker;
 use crate::metrics::Metrics;
 use crate::report::{Engine, Report};
 use crate::store::{Store, StoredEvent};
+use circuit::Circuit;
 
 pub use digest::{Digests, InvalidSchedule, Schedule};
 pub use dispatcher::Dispatcher;
@@ -148,6 +151,11 @@ pub enum Verdict {
     Unacceptable,
     /// Trying again cannot help.
     Fail,
+    /// The destination refuses us altogether: nothing gets through until somebody mends it.
+    Pause {
+        /// Whether the answer cannot have been meant for this one message.
+        sure: bool,
+    },
 }
 
 /// One configured target.
@@ -218,16 +226,22 @@ pub struct Setup {
 /// Above every destination's own time-out: a send that never ends must not hold its place for ever.
 const SEND_LIMIT: Duration = Duration::from_mins(5);
 
-/// What all workers share.
+/// What a worker works with.
 #[derive(Clone, Debug)]
 struct Shared {
     store: Store,
     clock: Clock,
     metrics: Metrics,
     setup: Arc<Setup>,
+    /// Of the one destination.
+    circuit: Arc<Mutex<Circuit>>,
 }
 
 impl Shared {
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What a stored event means, with its secrets masked; none when it cannot be read. Secrets are
     /// masked after the conditions of the site have seen the event as it came.
     fn alert(&self, stored: &StoredEvent) -> Option<Alert> {
@@ -242,5 +256,10 @@ impl Shared {
 /// Sends within [`SEND_LIMIT`].
 async fn in_time(send: BoxFuture<'_, Result<Receipt, SendError>>) -> Result<Receipt, SendError> {
     let sent = tokio::time::timeout(SEND_LIMIT, send).await;
-    sent.unwrap_or_else(|_| Err(SendError::retry("the destination did not answer", None)))
+    sent.unwrap_or_else(|_| {
+        Err(SendError::retry(
+            "the destination did not answer in time",
+            None,
+        ))
+    })
 }

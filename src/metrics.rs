@@ -1,5 +1,7 @@
 //! The closed set of metric families. Labels come from closed sets: never a rule, host, pod or user.
 
+mod stops;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -44,6 +46,14 @@ pub struct Metrics {
     pub attempts: Family<AttemptLabels, Counter>,
     /// From the receipt of an incident's latest event to its delivery, in seconds.
     pub delivery_seconds: Family<DestinationLabels, Histogram>,
+    /// 1 while a destination refuses us and is paused.
+    pub paused: Family<DestinationLabels, Gauge>,
+    /// 1 while a destination does not work and is only probed.
+    pub outage: Family<DestinationLabels, Gauge>,
+    /// How often a destination was stopped, by destination and reason.
+    pub stops: Family<StopLabels, Counter>,
+    /// Attempts that the destination did not answer in time.
+    pub timeouts: Family<DestinationLabels, Counter>,
     /// Reloads of the configuration, by outcome.
     pub reloads: Family<ReloadLabels, Counter>,
     /// Events in the inbox that the second step has not taken over.
@@ -139,6 +149,15 @@ pub struct DestinationLabels {
     pub destination: String,
 }
 
+/// Labels of [`Metrics::stops`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StopLabels {
+    /// The destination's name.
+    pub destination: String,
+    /// `refused` or `outage`.
+    pub reason: Word,
+}
+
 /// Labels of [`Metrics::reloads`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReloadLabels {
@@ -182,6 +201,10 @@ impl Default for Metrics {
             audit_problems: Counter::default(),
             attempts: Family::default(),
             delivery_seconds: Family::new_with_constructor(|| Histogram::new(DELIVERY_BUCKETS)),
+            paused: Family::default(),
+            outage: Family::default(),
+            stops: Family::default(),
+            timeouts: Family::default(),
             reloads: Family::default(),
             backlog: Gauge::default(),
             writable: Gauge::default(),
@@ -257,6 +280,7 @@ impl Metrics {
             Unit::Seconds,
             self.delivery_seconds.clone(),
         );
+        self.register_stops(metrics);
         metrics.register(
             "config_reloads",
             "Reloads of the configuration",
@@ -342,58 +366,4 @@ impl Metrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exposition_names_every_family_with_the_prefix() {
-        let metrics = Metrics::default();
-        metrics.request(RequestOutcome::Accepted);
-        metrics.attempt("soc", "sent", Some(Duration::from_millis(3)));
-        let text = metrics.render().unwrap();
-        assert!(
-            text.contains("falco_herald_requests_total{outcome=\"accepted\"} 1"),
-            "{text}"
-        );
-        assert!(
-            text.contains("falco_herald_delivery_seconds_count{destination=\"soc\"} 1"),
-            "{text}"
-        );
-        assert!(text.ends_with("# EOF\n"));
-        let families = text.lines().filter(|line| line.starts_with("# TYPE"));
-        assert!(
-            families
-                .clone()
-                .all(|line| line.starts_with("# TYPE falco_herald_"))
-        );
-        assert!(families.count() > 8);
-    }
-
-    #[test]
-    fn the_alert_rules_name_only_metrics_that_exist() {
-        let metrics = Metrics::default();
-        metrics.request(RequestOutcome::Invalid);
-        metrics.attempt("soc", "dead", None);
-        metrics.reload("refused");
-        let text = metrics.render().unwrap();
-        let rules = include_str!("../deploy/prometheus-rules.yaml");
-        let rules: serde_json::Value = serde_saphyr::from_str(rules).unwrap();
-        let rules = rules["groups"][0]["rules"].as_array().unwrap();
-        assert!(rules.len() >= 8);
-        let letters = |c: char| c.is_ascii_lowercase() || c == '_';
-        for rule in rules {
-            let expression = rule["expr"].as_str().unwrap();
-            let words = expression.split(|c: char| !letters(c));
-            let named: Vec<_> = words
-                .filter(|word| word.starts_with("falco_herald_"))
-                .collect();
-            assert!(!named.is_empty(), "{expression}");
-            for name in named {
-                let known = ["{", " "]
-                    .iter()
-                    .any(|end| text.contains(&format!("\n{name}{end}")));
-                assert!(known, "{name}");
-            }
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,9 @@ use super::{SendError, Verdict};
 /// How much of an answer is read, in bytes.
 const ANSWER: usize = 64 * 1024;
 
+/// How the reasons of requests that took too long end.
+pub(super) const TIMED_OUT: &str = "did not answer in time";
+
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client. Redirects are off: a destination's address comes from the configuration alone.
@@ -22,7 +25,7 @@ pub(super) fn client(timeout: Duration) -> Result<Client, BuildError> {
     drop(rustls::crypto::ring::default_provider().install_default());
     Client::builder()
         .redirect(redirect::Policy::none())
-        .dns_resolver(Guarded)
+        .dns_resolver(Guarded::default())
         .connect_timeout(CONNECT)
         .timeout(timeout)
         .user_agent(concat!("falco-herald/", env!("CARGO_PKG_VERSION")))
@@ -91,7 +94,7 @@ fn failed(error: &reqwest::Error) -> SendError {
     } else if error.is_connect() {
         "cannot connect to the destination"
     } else if error.is_builder() {
-        return SendError::fail("the destination's address is not valid");
+        return SendError::pause("the destination's address is not valid");
     } else {
         "the connection to the destination broke"
     };
@@ -134,8 +137,23 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> 
         SendError::retry(reason, retry_after(headers, now))
     } else if of_content {
         SendError::unacceptable(reason)
+    } else if let Some(sure) = refusal(status) {
+        SendError {
+            verdict: Verdict::Pause { sure },
+            ..SendError::fail(reason)
+        }
     } else {
         SendError::fail(reason)
+    }
+}
+
+/// Whether a status refuses us altogether, and whether it can mean nothing else. A redirect is not
+/// followed; most often it leads to a login.
+fn refusal(status: StatusCode) -> Option<bool> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(true),
+        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => Some(false),
+        status => status.is_redirection().then_some(true),
     }
 }
 
@@ -175,6 +193,25 @@ impl SendError {
             reason: reason.into(),
             remote: None,
         }
+    }
+
+    /// Nothing gets through until somebody mends it.
+    pub fn pause(reason: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::Pause { sure: true },
+            reason: reason.into(),
+            remote: None,
+        }
+    }
+
+    /// The same as the answer to a request about one message or ticket that stands at the
+    /// destination: what may speak of that alone does.
+    #[must_use]
+    pub(super) fn of_object(mut self) -> Self {
+        if self.verdict == (Verdict::Pause { sure: false }) {
+            self.verdict = Verdict::Fail;
+        }
+        self
     }
 
     /// The same, with the wait in seconds that the peer's own answer asks for, when it does.

@@ -7,12 +7,14 @@
 mod schedule;
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::circuit::{Answer, Permit, Turn};
 use super::{Configured, Receipt, SendError, Shared, Verdict, in_time};
 use crate::clock::later;
 use crate::event::EventId;
@@ -55,6 +57,11 @@ pub(super) async fn run(
             () = shared.clock.sleep_until(due.max(not_before)) => {}
         }
         let now = shared.clock.now();
+        let permit = shared.circuit().ask(now);
+        let Some(permit) = permit else {
+            not_before = shared.circuit().next().unwrap_or(later(now, BUSY));
+            continue;
+        };
         let error = match tell(&shared, name, (digests, schedule), told, now).await? {
             Ok(receipt) => {
                 tracing::info!(
@@ -64,28 +71,50 @@ pub(super) async fn run(
                 );
                 shared.metrics.attempt(name, "sent", None);
                 failures = 0;
+                let turn = ended(&configured, &shared, permit, Answer::Taken);
+                shared.turned(name, turn, "", false).await?;
                 continue;
             }
             Err(error) => error,
         };
         failures = failures.saturating_add(1);
+        let refused = matches!(error.verdict, Verdict::Pause { .. });
         let (outcome, again) = match error.verdict {
             Verdict::Retry { after } => {
                 let delay = configured.retry.delay(failures, rand::random(), after);
                 ("retry", later(shared.clock.now(), delay))
             }
+            // Asked again as it is decided below.
+            Verdict::Pause { .. } => ("retry", Timestamp::MIN),
             // What does not help now may help at the next time, with what somebody has changed.
             Verdict::Unacceptable | Verdict::Fail => {
                 ("dead", schedule.next(now).unwrap_or(Timestamp::MAX))
             }
         };
         shared.metrics.attempt(name, outcome, None);
-        not_before = again;
+        let answer = match error.verdict {
+            Verdict::Pause { .. } => Answer::Refused,
+            Verdict::Retry { after } => Answer::Failed(after),
+            Verdict::Unacceptable | Verdict::Fail => Answer::Declined,
+        };
+        let turn = ended(&configured, &shared, permit, answer);
+        not_before = again.max(shared.circuit().next().unwrap_or(again));
+        shared.turned(name, turn, &error.reason, refused).await?;
         tracing::error!(
             destination.name = name, reason = error.reason, retry_at = %not_before,
             "a digest was not sent, it will be tried again"
         );
     }
+}
+
+/// How long to wait for a digest of the round before.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// A digest is one delivery, always the same.
+fn ended(configured: &Configured, shared: &Shared, permit: Permit, answer: Answer) -> Turn {
+    let schedule = (configured.retry, rand::random());
+    let now = shared.clock.now();
+    shared.circuit().ended(permit, 0, answer, now, schedule)
 }
 
 /// Writes what happened until now, sends it, and records that it was told.

@@ -104,7 +104,7 @@ impl Discord {
         body: &Value,
     ) -> Result<Value, Refusal> {
         let url = address(self.url.expose(), message, self.thread_id.as_deref());
-        let url = url.ok_or_else(|| SendError::fail("the webhook's address is not valid"))?;
+        let url = url.ok_or_else(|| SendError::pause("the webhook's address is not valid"))?;
         let request = self.client.request(method, url).json(body);
         self.judge(&client::send(request).await?)
     }
@@ -124,7 +124,7 @@ impl Discord {
             error.reason = format!("discord answered {} {code}", answer.status.as_u16());
         }
         if let Some((_, hint)) = SETTINGS.iter().find(|(of, _)| Some(*of) == code) {
-            error = SendError::fail(format!("{}: {hint}", error.reason));
+            error = SendError::pause(format!("{}: {hint}", error.reason));
         }
         Err(error.into())
     }

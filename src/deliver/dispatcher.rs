@@ -1,12 +1,14 @@
 //! Starts a worker per destination, and starts them anew when the configuration changes.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::circuit::Circuit;
 use super::{Setup, Shared, digest, worker};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -15,6 +17,15 @@ use crate::store::{Store, StoreError};
 /// How long messages under way may take once the service stops.
 const LAST_SENDS: Duration = Duration::from_secs(10);
 
+/// What outlives a reload of the configuration.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    circuit: Arc<Mutex<Circuit>>,
+    /// Held by the task that sends digests: that of a new round waits for the end of the one before,
+    /// or what is under way would be told twice.
+    digests: Arc<tokio::sync::Mutex<()>>,
+}
+
 /// Owner of the workers.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -22,6 +33,7 @@ pub struct Dispatcher {
     clock: Clock,
     metrics: Metrics,
     setup: watch::Receiver<Arc<Setup>>,
+    circuits: BTreeMap<String, Kept>,
 }
 
 impl Dispatcher {
@@ -37,6 +49,7 @@ impl Dispatcher {
             clock,
             metrics,
             setup,
+            circuits: BTreeMap::new(),
         }
     }
 
@@ -48,6 +61,7 @@ impl Dispatcher {
             let setup = Arc::clone(&self.setup.borrow_and_update());
             let round = stop.child_token();
             self.warn_of_orphans(&setup).await?;
+            self.keep_circuits(&setup);
             // Workers of the round before finish what they began: the store never hands out two
             // deliveries of one incident and destination at once.
             self.start(&setup, &round, &mut workers);
@@ -89,6 +103,25 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// What is known of a destination outlives a reload, but somebody may have mended it.
+    fn keep_circuits(&mut self, setup: &Setup) {
+        let now = self.clock.now();
+        let mut before = std::mem::take(&mut self.circuits);
+        for configured in &setup.destinations {
+            let kept = before.remove(&configured.name).unwrap_or_default();
+            let mut known = kept.circuit.lock().unwrap_or_else(PoisonError::into_inner);
+            known.probe_at_once(now);
+            if known.stop().is_none() {
+                self.metrics.resumed(&configured.name);
+            }
+            drop(known);
+            self.circuits.insert(configured.name.clone(), kept);
+        }
+        for gone in before.keys() {
+            self.metrics.forget_stop(gone);
+        }
+    }
+
     fn start(
         &self,
         setup: &Arc<Setup>,
@@ -96,15 +129,27 @@ impl Dispatcher {
         workers: &mut JoinSet<Result<(), StoreError>>,
     ) {
         for configured in &setup.destinations {
+            let kept = self.circuits.get(&configured.name).cloned();
+            let Kept { circuit, digests } = kept.unwrap_or_default();
             let shared = Shared {
                 store: self.store.clone(),
                 clock: self.clock.clone(),
                 metrics: self.metrics.clone(),
                 setup: Arc::clone(setup),
+                circuit,
             };
             let (configured, stop) = (configured.clone(), stop.clone());
             if configured.destination.digests().is_some() {
-                workers.spawn(digest::run(configured, shared, stop));
+                workers.spawn(async move {
+                    let turn = tokio::select! {
+                        biased;
+                        () = stop.cancelled() => return Ok(()),
+                        turn = digests.lock_owned() => turn,
+                    };
+                    let ended = digest::run(configured, shared, stop).await;
+                    drop(turn);
+                    ended
+                });
             } else {
                 workers.spawn(worker::run(configured, shared, stop));
             }

@@ -109,7 +109,7 @@ impl Destination for GoogleChat {
     fn send<'a>(&'a self, notice: &'a Notice) -> BoxFuture<'a, Result<Receipt, SendError>> {
         Box::pin(async move {
             let url = address(self.url.expose(), &notice.key);
-            let url = url.ok_or_else(|| SendError::fail("the webhook's address is not valid"))?;
+            let url = url.ok_or_else(|| SendError::pause("the webhook's address is not valid"))?;
             let request = self.client.post(url).json(&request(notice));
             self.judge(&client::send(request).await?)
         })

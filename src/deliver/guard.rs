@@ -4,18 +4,37 @@
 //! address where a cloud hands out credentials. Names are judged by what they resolve to when the
 //! connection is made, so that a name cannot change its meaning in between.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
+
+/// Names looked up at once for a destination. The system's resolver holds a thread for each, also
+/// after nobody waits for it any more, and the store's readers need threads of the same pool.
+const LOOKUPS: usize = 4;
 
 /// Resolves names and leaves out forbidden addresses.
 #[derive(Debug)]
-pub(super) struct Guarded;
+pub(super) struct Guarded(Arc<Semaphore>);
+
+impl Default for Guarded {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS)))
+    }
+}
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
+        let places = Arc::clone(&self.0);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let place = places.acquire_owned().await?;
+            let found = tokio::task::spawn_blocking(move || {
+                // Held by the thread, not by whoever waits for it.
+                let _place = place;
+                (name.as_str(), 0).to_socket_addrs()
+            });
+            let found = found.await??;
             let allowed: Vec<SocketAddr> =
                 found.filter(|found| !is_forbidden(found.ip())).collect();
             if allowed.is_empty() {
@@ -81,6 +100,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_leads_nowhere_allowed_is_refused_when_it_is_resolved() {
-        assert!(Guarded.resolve("localhost".parse().unwrap()).await.is_ok());
+        assert!(
+            Guarded::default()
+                .resolve("localhost".parse().unwrap())
+                .await
+                .is_ok()
+        );
     }
 }

@@ -127,7 +127,7 @@ fn edit_key(key: &str, content: &Value) -> String {
 impl Matrix {
     async fn call(&self, method: Method, rest: &[&str], body: Option<&Value>) -> Called {
         let url = address(self.homeserver.expose(), &self.room, rest);
-        let url = url.ok_or_else(|| SendError::fail("the homeserver's address is not valid"))?;
+        let url = url.ok_or_else(|| SendError::pause("the homeserver's address is not valid"))?;
         let mut request = self.client.request(method, url);
         request = request.bearer_auth(self.token.expose());
         if let Some(body) = body {

@@ -162,7 +162,7 @@ impl Mattermost {
         }
         let is_of = |starts: &[&str]| starts.iter().any(|start| id.starts_with(start));
         if answer.status.is_client_error() && is_of(&SETTINGS) && !is_of(&CONTENT) {
-            error = SendError::fail(error.reason);
+            error = SendError::pause(error.reason);
         }
         error.into()
     }
@@ -184,7 +184,7 @@ impl Mattermost {
         body: Option<&Value>,
     ) -> Result<Answer, SendError> {
         let url = address(self.url.expose(), what, rest);
-        let url = url.ok_or_else(|| SendError::fail("the server's address is not valid"))?;
+        let url = url.ok_or_else(|| SendError::pause("the server's address is not valid"))?;
         let mut request = self.client.request(method, url);
         if let Some(bot) = &self.bot {
             request = request.bearer_auth(bot.token.expose());

@@ -196,7 +196,7 @@ fn judge(answer: &Answer, now: Timestamp) -> Result<(), SendError> {
     // Only the name of a field is taken from the answer: it may come from anything between.
     let text = String::from_utf8_lossy(&answer.body);
     if answer.status == StatusCode::BAD_REQUEST && text.contains("routing_key") {
-        return Err(SendError::fail("pagerduty refused the routing key"));
+        return Err(SendError::pause("pagerduty refused the routing key"));
     }
     Err(client::judge(answer.status, &answer.headers, now))
 }

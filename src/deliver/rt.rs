@@ -137,7 +137,7 @@ impl Rt {
             return Ok(());
         }
         let name = &self.config.marker_field;
-        Err(SendError::fail(format!(
+        Err(SendError::pause(format!(
             "the queue has no custom field `{name}` that this user sees"
         )))
     }

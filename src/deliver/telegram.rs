@@ -130,7 +130,7 @@ impl From<SendError> for Answered {
 impl Telegram {
     async fn call(&self, method: &str, body: &Value) -> Result<Value, Answered> {
         let url = address(self.api_url.expose(), self.token.expose(), method);
-        let url = url.ok_or_else(|| SendError::fail("the address of the Bot API is not valid"))?;
+        let url = url.ok_or_else(|| SendError::pause("the address of the Bot API is not valid"))?;
         let answer = client::send(self.client.post(url).json(body)).await?;
         self.judge(&answer)
     }
@@ -163,7 +163,7 @@ impl Telegram {
         error = error.wait_for(parameters["retry_after"].as_f64());
         error.reason = format!("telegram answered {}", answer.status.as_u16());
         if let Some(phrase) = SETTINGS.into_iter().find(|phrase| says(phrase)) {
-            error = SendError::fail(format!("{}: {phrase}", error.reason));
+            error = SendError::pause(format!("{}: {phrase}", error.reason));
         }
         Err(error.into())
     }

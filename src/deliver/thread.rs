@@ -165,7 +165,7 @@ async fn update<C: Chat>(
                 let remote = open(chat, notice, Remote::default()).await?;
                 return Ok((remote, "posted anew, because the message was gone"));
             }
-            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Error(error)) => return Err(error.of_object()),
         }
     }
     let key = format!("{}-news", notice.key);

@@ -162,7 +162,7 @@ impl<T: Tracker> Tickets<T> {
         if !remote.verified {
             remote = self.verified(remote).await?;
         }
-        let kept = |error: SendError| error.with_remote(remote.stored());
+        let kept = |error: SendError| error.of_object().with_remote(remote.stored());
         match self.tracker.read(&remote.id).await.map_err(kept)? {
             Some(ticket) => self.go_on(notice, remote, &ticket).await,
             None => self.open(notice, None).await,
@@ -221,7 +221,7 @@ impl<T: Tracker> Tickets<T> {
             let Some(other) = oldest.filter(|oldest| oldest.id != remote.id) else {
                 return Ok(remote);
             };
-            let kept = |error: SendError| error.with_remote(remote.stored());
+            let kept = |error: SendError| error.of_object().with_remote(remote.stored());
             let text = words::duplicate(&other.name);
             self.tracker
                 .comment(&remote.id, &text)
@@ -248,7 +248,7 @@ impl<T: Tracker> Tickets<T> {
             Status::Open if self.closes(notice) => {
                 let remote = self.say(notice, remote).await?;
                 let closed = self.tracker.close(&ticket.id).await;
-                closed.map_err(|error| error.with_remote(remote.stored()))?;
+                closed.map_err(|error| error.of_object().with_remote(remote.stored()))?;
                 Ok(remote.receipt("closed"))
             }
             Status::Open if remote.is_news(notice) => {
@@ -265,7 +265,7 @@ impl<T: Tracker> Tickets<T> {
             status if self.is_past(status) => Box::pin(self.open(notice, Some(&ticket.id))).await,
             Status::Closed { .. } => {
                 let reopened = self.tracker.reopen(&ticket.id).await;
-                reopened.map_err(|error| error.with_remote(remote.stored()))?;
+                reopened.map_err(|error| error.of_object().with_remote(remote.stored()))?;
                 Ok(self.say(notice, remote).await?.receipt("opened again:"))
             }
         }
@@ -274,7 +274,7 @@ impl<T: Tracker> Tickets<T> {
     async fn say(&self, notice: &Notice, remote: Remote) -> Result<Remote, SendError> {
         let text = words::comment(notice);
         let said = self.tracker.comment(&remote.id, &text).await;
-        said.map_err(|error| error.with_remote(remote.stored()))?;
+        said.map_err(|error| error.of_object().with_remote(remote.stored()))?;
         Ok(remote.after(notice))
     }
 
@@ -299,11 +299,11 @@ impl<T: Tracker> Tickets<T> {
 fn unknown(error: SendError) -> SendError {
     let after = match error.verdict {
         Verdict::Retry { after } => after,
-        Verdict::Unacceptable | Verdict::Fail => None,
+        Verdict::Unacceptable | Verdict::Fail | Verdict::Pause { .. } => None,
     };
     match error.verdict {
         // Wrong credentials do not become right.
-        Verdict::Fail => error,
+        Verdict::Fail | Verdict::Pause { .. } => error,
         _ => SendError::retry(format!("cannot search: {}", error.reason), after),
     }
 }

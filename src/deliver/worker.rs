@@ -2,6 +2,7 @@
 
 mod nearby;
 mod plain;
+mod sending;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -12,14 +13,17 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Configured, Notice, NoticeKind, Receipt, SendError, Shared, Verdict, in_time};
-use crate::classify::Alert;
+use super::circuit::{Permit, Stop, Turn};
+use super::client::TIMED_OUT;
+use super::{Configured, Notice, NoticeKind, Shared};
+use crate::classify::{Alert, Nature};
 use crate::clock::later;
 use crate::incident::State;
 use crate::report::{Nearby, Report, Subject};
 use crate::store::{Attempt, Leased, Outcome, StoreError};
 use nearby::nearby;
-use plain::{fallback, plainly, without_text};
+use plain::fallback;
+use sending::Fate;
 
 /// Runs until `stop`, then lets what is under way finish.
 pub(super) async fn run(
@@ -38,16 +42,18 @@ pub(super) async fn run(
         }
         let now = worker.shared.clock.now();
         let free = worker.free(sending.len());
-        let leased = if free > 0 && now >= not_before {
-            worker.lease(now, free).await?
-        } else {
-            Vec::new()
+        let permit = (free > 0 && now >= not_before)
+            .then(|| worker.shared.circuit().ask(now))
+            .flatten();
+        let leased = match permit {
+            Some(permit) => worker.lease(now, free, permit).await?,
+            None => Vec::new(),
         };
         let idle = leased.is_empty();
-        for delivery in leased {
+        for (delivery, permit) in leased {
             not_before = later(now, worker.configured.pace.interval);
             let worker = Arc::clone(&worker);
-            sending.spawn(async move { worker.attempt(delivery).await });
+            sending.spawn(async move { worker.attempt(delivery, permit).await });
         }
         if !idle && not_before <= now && worker.free(sending.len()) > 0 {
             continue;
@@ -85,7 +91,7 @@ async fn sleep_until(shared: &Shared, wake: Option<Timestamp>) {
 
 /// What an attempt came to.
 struct Said {
-    outcome: Outcome,
+    fate: Fate,
     detail: String,
     remote: Option<String>,
     report: String,
@@ -108,12 +114,20 @@ impl Worker {
         }
     }
 
-    async fn lease(&self, now: Timestamp, free: usize) -> Result<Vec<Leased>, StoreError> {
+    async fn lease(
+        &self,
+        now: Timestamp,
+        free: usize,
+        permit: Permit,
+    ) -> Result<Vec<(Leased, Permit)>, StoreError> {
+        let free = if permit.probe { 1 } else { free };
         let limit = u32::try_from(free).unwrap_or(u32::MAX);
-        self.shared
-            .store
-            .lease(&self.configured.name, now, limit)
-            .await
+        let store = &self.shared.store;
+        let leased = store.lease(&self.configured.name, now, limit).await?;
+        if leased.is_empty() {
+            self.shared.circuit().unused(permit);
+        }
+        Ok(leased.into_iter().map(|leased| (leased, permit)).collect())
     }
 
     /// When to look again, apart from changes of the outbox and ends of sends.
@@ -123,38 +137,57 @@ impl Worker {
         now: Timestamp,
         not_before: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
-        if !has_room {
+        // A probe that is under way wakes the worker by its end.
+        let Some(asked) = self.shared.circuit().next().filter(|_| has_room) else {
             return Ok(None);
-        }
+        };
         let due = self.shared.store.next_due(&self.configured.name).await?;
-        Ok(due.map(|due| due.max(not_before).max(now)))
+        Ok(due.map(|due| due.max(not_before).max(asked).max(now)))
     }
 
-    async fn attempt(&self, leased: Leased) -> Result<(), StoreError> {
+    async fn attempt(&self, leased: Leased, permit: Permit) -> Result<(), StoreError> {
         let started = self.shared.clock.now();
         // A panic costs this attempt, not the deliveries behind it.
         let said = AssertUnwindSafe(self.say(&leased, started)).catch_unwind();
         let said = said.await.unwrap_or_else(|_| Said {
-            outcome: self.judge(Verdict::Retry { after: None }, &leased),
+            fate: Fate::Again(None),
             detail: "a defect in falco-herald: delivering it panicked".to_owned(),
             remote: None,
             report: String::new(),
         });
-        self.log(&leased, said.outcome, &said.detail);
         let finished = self.shared.clock.now();
-        self.count(&leased, said.outcome, finished);
+        let (turn, outcome) = self.judge(said.fate, &leased, permit, finished);
+        let mut detail = said.detail;
+        if turn == Turn::Alone {
+            detail.push_str("; others were taken since, so it is this delivery alone");
+        }
+        self.log(&leased, outcome, &detail);
+        self.count(&leased, outcome, finished);
+        if detail.ends_with(TIMED_OUT) {
+            self.shared.metrics.timed_out(&self.configured.name);
+        }
+        let name = &self.configured.name;
+        let incident = leased.incident.uid;
+        // What Herald says of itself must not make it say more.
+        let tells = leased.incident.nature != Nature::SensorHealth;
+        let reason = detail.clone();
         self.shared
             .store
             .finish(Attempt {
                 delivery: leased.id,
                 started,
                 finished,
-                outcome: said.outcome,
-                detail: said.detail,
+                outcome,
+                detail,
                 report: said.report,
                 remote: said.remote,
             })
-            .await
+            .await?;
+        if outcome == Outcome::Dead && tells {
+            self.shared.given_up(name, incident, &reason).await;
+        }
+        let tells = tells && matches!(said.fate, Fate::Refused);
+        self.shared.turned(name, turn, &reason, tells).await
     }
 
     /// Words the incident and sends it.
@@ -168,15 +201,15 @@ impl Worker {
         };
         let Some(notice) = notice else {
             return Said {
-                outcome: Outcome::Dead,
+                fate: Fate::Unsaid,
                 detail: "its event is not in the store any more".to_owned(),
                 remote: None,
                 report: String::new(),
             };
         };
-        let (outcome, detail, remote) = self.send(&notice, leased).await;
+        let (fate, detail, remote) = self.send(&notice).await;
         Said {
-            outcome,
+            fate,
             detail,
             remote,
             report: notice.report.markdown,
@@ -196,58 +229,33 @@ impl Worker {
         self.shared.metrics.attempt(destination, name, latency);
     }
 
-    /// Sends; what the destination does not take is said more plainly, once.
-    async fn send(&self, notice: &Notice, leased: &Leased) -> (Outcome, String, Option<String>) {
-        let error = match self.try_send(notice).await {
-            Ok(receipt) => return (Outcome::Sent, receipt.detail, receipt.remote),
-            Err(error) => error,
-        };
-        if error.verdict != Verdict::Unacceptable {
-            let outcome = self.judge(error.verdict, leased);
-            return (outcome, error.reason, error.remote);
-        }
-        let plain = plainly(notice, error.remote, &error.reason);
-        match self.try_send(&plain).await {
-            Ok(receipt) => {
-                let detail = format!("said plainly, because {}; {}", error.reason, receipt.detail);
-                (Outcome::Sent, detail, receipt.remote)
-            }
-            Err(again) if again.verdict == Verdict::Unacceptable => {
-                let told = self.try_send(&without_text(notice, again.remote)).await;
-                let (told, remote) = match told {
-                    Ok(receipt) => ("taken", receipt.remote),
-                    Err(error) => ("refused too", error.remote),
-                };
-                let reason = again.reason;
-                let detail = format!(
-                    "{reason}, also to a plain message; a notice without text of the event was {told}"
-                );
-                (Outcome::Dead, detail, remote)
-            }
-            Err(again) => {
-                let outcome = self.judge(again.verdict, leased);
-                (outcome, again.reason, again.remote)
-            }
-        }
-    }
-
-    async fn try_send(&self, notice: &Notice) -> Result<Receipt, SendError> {
-        in_time(self.configured.destination.send(notice)).await
-    }
-
-    fn judge(&self, verdict: Verdict, leased: &Leased) -> Outcome {
-        let now = self.shared.clock.now();
-        match verdict {
-            Verdict::Fail | Verdict::Unacceptable => Outcome::Dead,
-            Verdict::Retry { .. } if now >= later(leased.created, self.configured.max_age) => {
-                Outcome::Dead
-            }
-            Verdict::Retry { after } => {
+    /// What follows for the destination and for the delivery.
+    fn judge(
+        &self,
+        fate: Fate,
+        leased: &Leased,
+        permit: Permit,
+        now: Timestamp,
+    ) -> (Turn, Outcome) {
+        let jitter = rand::random();
+        let retry = self.configured.retry;
+        let mut circuit = self.shared.circuit();
+        let turn = circuit.ended(permit, leased.id.0, fate.answer(), now, (retry, jitter));
+        let given_up = later(circuit.aged_from(leased.created), self.configured.max_age);
+        let outcome = match fate {
+            Fate::Sent => Outcome::Sent,
+            Fate::Dead | Fate::Unsaid => Outcome::Dead,
+            Fate::Refused if turn == Turn::Alone => Outcome::Dead,
+            // The circuit says when, and a pause makes nothing older.
+            Fate::Refused => Outcome::Retry(now),
+            Fate::Again(_) if circuit.stop() == Some(Stop::Paused) => Outcome::Retry(now),
+            Fate::Again(_) if now >= given_up => Outcome::Dead,
+            Fate::Again(after) => {
                 let attempt = leased.attempts.saturating_add(1);
-                let delay = self.configured.retry.delay(attempt, rand::random(), after);
-                Outcome::Retry(later(now, delay))
+                Outcome::Retry(later(now, retry.delay(attempt, jitter, after)))
             }
-        }
+        };
+        (turn, outcome)
     }
 
     /// The latest and the first alert of the incident; none when they are pruned or unreadable.

@@ -71,6 +71,30 @@ async fn an_answer_without_end_is_read_up_to_the_cap() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_in_drops_ends_with_the_time_for_the_whole() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    for head in [
+        &b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: ",
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let peer = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(head).await.unwrap();
+            while stream.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let error = get(&url, IMPATIENT).await.err().unwrap();
+        assert!(error.reason.ends_with(TIMED_OUT), "{error}");
+        peer.abort();
+    }
+}
+
+#[tokio::test]
 async fn no_answer_and_no_listener_are_retried_and_told_apart() {
     let peer = Peer::start().await;
     peer.plan([Planned::Hang]);

@@ -107,6 +107,7 @@ impl Bench {
             clock: clock.clone(),
             metrics: metrics.clone(),
             setup: Arc::new(setup),
+            circuit: Arc::default(),
         };
         // What comes before a destination is first seen is not its business.
         store.told("board", clock.now()).await.unwrap();

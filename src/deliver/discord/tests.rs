@@ -123,9 +123,11 @@ async fn what_only_the_settings_mend_fails_with_a_hint() {
         let (fake, discord) = discord().await;
         fake.refuse(status, code);
         let error = send(&discord, &notice(NoticeKind::Open)).await.unwrap_err();
+        // Discord's own code says which it is.
+        let sure = code != 0 && code != 50_013;
         assert_eq!(
             (error.verdict, error.reason.as_str()),
-            (Verdict::Fail, reason)
+            (Verdict::Pause { sure }, reason)
         );
     }
 }

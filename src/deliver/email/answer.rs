@@ -34,14 +34,16 @@ pub(super) fn judge(trouble: &Trouble) -> SendError {
             }
             _ => format!("the mail server answered {code}"),
         };
-        return if error.is_permanent() {
+        return if matches!(u16::from(code), 530 | 534 | 535) {
+            SendError::pause(reason)
+        } else if error.is_permanent() {
             SendError::fail(reason)
         } else {
             SendError::retry(reason, None)
         };
     }
     if error.is_client() {
-        return SendError::fail(
+        return SendError::pause(
             "the mail server does not offer what is configured (STARTTLS, AUTH)",
         );
     }

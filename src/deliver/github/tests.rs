@@ -132,7 +132,12 @@ async fn what_github_refuses_says_why_and_holds_no_secret() {
         let error = github.send(&notice(NoticeKind::Open)).await.unwrap_err();
         assert_eq!(
             (error.reason.as_str(), error.verdict),
-            (reason, Verdict::Fail)
+            (
+                reason,
+                Verdict::Pause {
+                    sure: status == 401
+                }
+            )
         );
         assert!(!format!("{github:?} {error:?}").contains(CANARY));
         assert!(!format!("{github:?} {error:?}").contains(&peer.url));

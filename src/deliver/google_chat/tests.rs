@@ -80,7 +80,7 @@ async fn refused_credentials_fail_without_a_secret() {
     let error = send(&build(&wrong), &notice(NoticeKind::Open))
         .await
         .unwrap_err();
-    assert_eq!(error.verdict, Verdict::Fail);
+    assert_eq!(error.verdict, Verdict::Pause { sure: true });
     insta::assert_snapshot!(error.reason, @"google chat answered 401 UNAUTHENTICATED");
 }
 
@@ -89,10 +89,10 @@ async fn each_refusal_has_its_verdict() {
     let (fake, chat) = chat().await;
     for (planned, expected) in [
         (refusal(400, "INVALID_ARGUMENT"), "plain"),
-        (refusal(403, "PERMISSION_DENIED"), "fail"),
-        (refusal(404, "NOT_FOUND"), "fail"),
-        (Planned::status(410, CANARY), "fail"),
-        (Planned::status(302, ""), "fail"),
+        (refusal(403, "PERMISSION_DENIED"), "pause?"),
+        (refusal(404, "NOT_FOUND"), "pause?"),
+        (Planned::status(410, CANARY), "pause?"),
+        (Planned::status(302, ""), "pause"),
         (Planned::status(408, ""), "retry"),
         (Planned::status(425, ""), "retry"),
         (refusal(503, "UNAVAILABLE"), "retry"),
@@ -102,6 +102,8 @@ async fn each_refusal_has_its_verdict() {
         let got = match error.verdict {
             Verdict::Unacceptable => "plain",
             Verdict::Fail => "fail",
+            Verdict::Pause { sure: true } => "pause",
+            Verdict::Pause { sure: false } => "pause?",
             Verdict::Retry { .. } => "retry",
         };
         assert_eq!(got, expected, "{error:?}");

@@ -168,7 +168,7 @@ async fn refused_credentials_fail_without_a_secret() {
     let error = send(&build(&wrong), &notice(NoticeKind::Open))
         .await
         .unwrap_err();
-    assert_eq!(error.verdict, Verdict::Fail);
+    assert_eq!(error.verdict, Verdict::Pause { sure: true });
     insta::assert_snapshot!(error.reason, @"mattermost answered 401 api.context.session_expired.app_error");
     let wrong = MattermostConfig {
         url: Some(Secret::new(format!("{}x", fake.webhook()))),
@@ -177,7 +177,7 @@ async fn refused_credentials_fail_without_a_secret() {
     let error = send(&build(&wrong), &notice(NoticeKind::Open))
         .await
         .unwrap_err();
-    assert_eq!(error.verdict, Verdict::Fail);
+    assert_eq!(error.verdict, Verdict::Pause { sure: true });
     insta::assert_snapshot!(error.reason, @"mattermost answered 404 web.incoming_webhook.invalid.app_error");
 }
 
@@ -189,15 +189,15 @@ async fn each_refusal_has_its_verdict_by_both_transports() {
             (refusal(400, "web.incoming_webhook.text.app_error"), "plain"),
             (
                 refusal(400, "web.incoming_webhook.channel.app_error"),
-                "fail",
+                "pause",
             ),
             (
                 refusal(400, "api.post.create_post.can_not_post_to_deleted.error"),
-                "fail",
+                "pause",
             ),
-            (refusal(403, "api.context.permissions.app_error"), "fail"),
-            (Planned::status(410, CANARY), "fail"),
-            (Planned::status(302, CANARY), "fail"),
+            (refusal(403, "api.context.permissions.app_error"), "pause?"),
+            (Planned::status(410, CANARY), "pause?"),
+            (Planned::status(302, CANARY), "pause"),
             (Planned::status(408, ""), "retry"),
             (Planned::status(425, ""), "retry"),
             (Planned::status(500, CANARY), "retry"),
@@ -209,6 +209,8 @@ async fn each_refusal_has_its_verdict_by_both_transports() {
             let got = match error.verdict {
                 Verdict::Unacceptable => "plain",
                 Verdict::Fail => "fail",
+                Verdict::Pause { sure: true } => "pause",
+                Verdict::Pause { sure: false } => "pause?",
                 Verdict::Retry { .. } => "retry",
             };
             assert_eq!(got, expected, "{error:?}");

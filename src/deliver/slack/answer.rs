@@ -106,6 +106,8 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Refusal> {
         Verdict::Retry { after }
     } else if class(word) == Class::Blocks || matches!(word, "msg_too_long" | "no_text") {
         Verdict::Unacceptable
+    } else if hint(word).is_some() || REFUSED.contains(&word) {
+        Verdict::Pause { sure: true }
     } else {
         Verdict::Fail
     };
@@ -121,6 +123,26 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Result<Value, Refusal> {
         },
     })
 }
+
+/// What refuses the app or the channel, beside what has a hint; also words of webhooks.
+const REFUSED: [&str; 16] = [
+    "access_denied",
+    "action_prohibited",
+    "channel_is_archived",
+    "ekm_access_denied",
+    "enterprise_is_restricted",
+    "invalid_token",
+    "no_permission",
+    "no_service",
+    "no_service_id",
+    "no_team",
+    "org_login_required",
+    "posting_to_general_channel_denied",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "team_access_not_granted",
+    "team_disabled",
+];
 
 /// What mends a refusal that only a change of the settings mends.
 fn hint(word: &str) -> Option<&'static str> {
@@ -146,6 +168,9 @@ pub(super) fn judge_webhook(answer: &Answer, now: Timestamp) -> Result<(), Refus
     let text = String::from_utf8_lossy(&answer.body);
     let word = identifier(&text);
     error.reason = format!("slack answered {} {word}", answer.status.as_u16());
+    if hint(word).is_some() || REFUSED.contains(&word) {
+        error.verdict = Verdict::Pause { sure: true };
+    }
     Err(Refusal {
         class: class(word),
         error,

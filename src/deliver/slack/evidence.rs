@@ -32,7 +32,7 @@ pub(super) async fn attach(
     remote: &Remote,
 ) -> Result<(), SendError> {
     let now = bot.slack.clock.now();
-    let address = || SendError::fail("slack's address is not valid");
+    let address = || SendError::pause("slack's address is not valid");
     let api = Url::parse(bot.api_url.expose()).map_err(|_| address())?;
     let mut place = api.clone();
     place

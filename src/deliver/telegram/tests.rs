@@ -164,7 +164,7 @@ async fn refused_credentials_and_wrong_settings_fail_without_a_secret() {
         .unwrap_err();
     assert_eq!(
         (error.verdict, error.reason.as_str()),
-        (Verdict::Fail, "telegram answered 401")
+        (Verdict::Pause { sure: true }, "telegram answered 401")
     );
     let wrong = TelegramConfig {
         chat_id: Some(ChatId::Number(5)),
@@ -173,7 +173,7 @@ async fn refused_credentials_and_wrong_settings_fail_without_a_secret() {
     let error = send(&build(&wrong), &notice(NoticeKind::Open))
         .await
         .unwrap_err();
-    assert_eq!(error.verdict, Verdict::Fail);
+    assert_eq!(error.verdict, Verdict::Pause { sure: true });
     insta::assert_snapshot!(error.reason, @"telegram answered 400: chat not found");
 }
 
@@ -187,9 +187,9 @@ async fn refused_content_is_for_a_plainer_message_and_outages_are_retried() {
         ),
         (
             refusal(403, "Forbidden: bot was kicked", &json!({})),
-            "fail",
+            "pause?",
         ),
-        (Planned::status(404, CANARY), "fail"),
+        (Planned::status(404, CANARY), "pause?"),
         (Planned::status(502, CANARY), "retry"),
         (Planned::status(408, ""), "retry"),
         (Planned::status(425, ""), "retry"),
@@ -202,6 +202,8 @@ async fn refused_content_is_for_a_plainer_message_and_outages_are_retried() {
         let got = match error.verdict {
             Verdict::Unacceptable => "plain",
             Verdict::Fail => "fail",
+            Verdict::Pause { sure: true } => "pause",
+            Verdict::Pause { sure: false } => "pause?",
             Verdict::Retry { .. } => "retry",
         };
         assert_eq!(got, expected, "{error:?}");

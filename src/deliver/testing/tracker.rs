@@ -136,7 +136,7 @@ impl Bench {
     pub(in crate::deliver) async fn refused(&mut self, state: State) -> String {
         self.notice.incident.state = state;
         let error = send(&*self.destination, &self.notice).await.unwrap_err();
-        assert_eq!(error.verdict, Verdict::Fail);
+        assert!(!matches!(error.verdict, Verdict::Retry { .. }), "{error:?}");
         error.reason
     }
 
@@ -146,11 +146,11 @@ impl Bench {
             (400, Verdict::Retry { after: None }),
             (408, Verdict::Retry { after: None }),
             (500, Verdict::Retry { after: None }),
-            (302, Verdict::Fail),
-            (401, Verdict::Fail),
-            (403, Verdict::Fail),
-            (404, Verdict::Fail),
-            (410, Verdict::Fail),
+            (302, Verdict::Pause { sure: true }),
+            (401, Verdict::Pause { sure: true }),
+            (403, Verdict::Pause { sure: false }),
+            (404, Verdict::Pause { sure: false }),
+            (410, Verdict::Pause { sure: false }),
         ] {
             self.peer.plan([Planned::status(status, CANARY)]);
             let error = send(&*self.destination, &self.notice).await.unwrap_err();

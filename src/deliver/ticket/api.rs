@@ -117,7 +117,7 @@ impl Api {
     ) -> Result<Answer, SendError> {
         let url = format!("{}{path}", self.root.expose());
         let mut url = Url::parse(&url)
-            .map_err(|_| SendError::fail("the destination's address is not valid"))?;
+            .map_err(|_| SendError::pause("the destination's address is not valid"))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }

@@ -67,7 +67,10 @@ impl Webhook {
         let answer = answer.map_err(|error| (error, false))?;
         let gone = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
         self.judge(preset, call, &answer)
-            .map_err(|error| (error, gone && remote.is_some()))?;
+            .map_err(|error| match remote {
+                Some(_) => (error.of_object(), gone),
+                None => (error, false),
+            })?;
         Ok(answer.status)
     }
 

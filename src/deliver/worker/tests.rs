@@ -1,5 +1,6 @@
 mod hush;
 mod nearby;
+mod pauses;
 mod refusals;
 mod sensors;
 mod silences;
@@ -28,6 +29,8 @@ enum Answer {
     Retry(Option<u64>),
     Fail,
     Refuse,
+    /// With whether it is sure.
+    Pause(bool),
     Panic,
     Never,
     HalfWay(&'static str),
@@ -92,6 +95,7 @@ impl Destination for Scripted {
                 Some(Answer::HalfWay(remote)) => {
                     failed(Verdict::Retry { after: None }, Some(remote))
                 }
+                Some(Answer::Pause(sure)) => failed(Verdict::Pause { sure }, None),
                 Some(Answer::Panic) => panic!("as told"),
                 Some(Answer::Never) => std::future::pending().await,
             }
@@ -148,6 +152,7 @@ impl Bench {
             clock: clock.clone(),
             metrics: Metrics::default(),
             setup: Arc::new(setup),
+            circuit: Arc::default(),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(run(configured, shared, stop.clone()));
