@@ -18,7 +18,7 @@ use crate::config::{Loaded, Resolved, ensure_keys, resolve};
 use crate::deliver::{Dispatcher, Setup};
 use crate::http::{
     Admin, Auth, ConnectionLimits, Guard, Ingest, Listener, Readiness, admin_router, ingest_router,
-    serve,
+    raise_descriptor_limit, serve,
 };
 use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
@@ -115,6 +115,7 @@ impl App {
             setup: setup.subscribe(),
             rules: rules.subscribe(),
         };
+        let descriptors = raise_descriptor_limit();
         let bind = async |address: SocketAddr| {
             TcpListener::bind(address)
                 .await
@@ -129,14 +130,14 @@ impl App {
                 socket: bind(config.listen).await?,
                 tls: tls.as_ref().map(watch::Sender::subscribe),
                 router: ingest_router(ingest),
-                limits: config.ingest.connection_limits(),
+                limits: config.ingest.connection_limits().within(descriptors, 6),
                 metrics: metrics.clone(),
             },
             admin: Listener {
                 socket: bind(config.admin).await?,
                 tls: None,
                 router: admin_router(admin),
-                limits: ConnectionLimits::default(),
+                limits: ConnectionLimits::default().within(descriptors, 2),
                 // Counted apart from the events' connections.
                 metrics: Metrics::default(),
             },

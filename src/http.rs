@@ -24,7 +24,7 @@ pub use guard::Guard;
 pub use health::Readiness;
 pub use inbox::Inbox;
 pub use ingest::{Ingest, Limits, router as ingest_router};
-pub use serve::{ConnectionLimits, Listener, serve};
+pub use serve::{ConnectionLimits, Listener, raise_descriptor_limit, serve};
 pub use tls::{TlsConfig, TlsError, load as load_tls};
 
 #[cfg(test)]

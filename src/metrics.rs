@@ -1,5 +1,6 @@
 //! The closed set of metric families. Labels come from closed sets: never a rule, host, pod or user.
 
+mod connections;
 mod stops;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use connections::{Dropped, DroppedLabels};
 
 /// Handles of all families. Cheap to clone; every clone counts into the same values.
 #[derive(Clone, Debug)]
@@ -32,6 +35,10 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Connections closed at once because there were too many.
     pub connections_refused: Counter,
+    /// Connections without a request under way that had to make room.
+    pub connections_evicted: Counter,
+    /// Connections that ended before their peer wanted, by reason.
+    pub connections_dropped: Family<DroppedLabels, Counter>,
     /// Events that the second step has taken over, by severity and category.
     pub classified: Family<AlertLabels, Counter>,
     /// Accepted events that could not be read later.
@@ -194,6 +201,8 @@ impl Default for Metrics {
             ack_seconds: Histogram::new(ACK_BUCKETS),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
+            connections_evicted: Counter::default(),
+            connections_dropped: Family::default(),
             classified: Family::default(),
             undecodable: Counter::default(),
             expired: Family::default(),
@@ -213,6 +222,9 @@ impl Default for Metrics {
         // A rate over a series that does not exist yet misses its first increase.
         for outcome in RequestOutcome::ALL {
             drop(metrics.requests.get_or_create(&RequestLabels { outcome }));
+        }
+        for reason in Dropped::ALL {
+            drop(metrics.connections_dropped.get_or_create(&reason.into()));
         }
         metrics.registry = Arc::new(metrics.register());
         metrics
@@ -246,12 +258,7 @@ impl Metrics {
             Unit::Seconds,
             self.ack_seconds.clone(),
         );
-        metrics.register("connections", "Open connections", self.connections.clone());
-        metrics.register(
-            "connections_refused",
-            "Connections beyond the limit",
-            self.connections_refused.clone(),
-        );
+        self.register_connections(metrics);
         metrics.register("alerts", "Events classified", self.classified.clone());
         metrics.register(
             "events_undecodable",

@@ -1,6 +1,8 @@
 //! Accepting and serving connections, with a limit on everything that a peer could drag out.
 
 mod connection;
+mod descriptors;
+mod slots;
 mod stall;
 
 use std::io;
@@ -10,13 +12,16 @@ use std::time::Duration;
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::throttle::Throttle;
 use crate::lifecycle::Shutdown;
-use crate::metrics::Metrics;
+use crate::metrics::{Dropped, Metrics};
+use slots::Slots;
+
+pub use descriptors::raise_descriptor_limit;
 
 static ACCEPT_ERRORS: Throttle = Throttle::new(Duration::from_secs(10));
 
@@ -27,7 +32,8 @@ const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_se
 /// What a peer may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections open at once; more are closed at once.
+    /// Connections open at once. One more takes the place of one that has no request under way; when
+    /// all have, it is refused.
     pub max_connections: usize,
     /// From the connection to the end of the TLS handshake, and from there to the end of the first
     /// request head.
@@ -86,9 +92,7 @@ pub async fn serve(listener: Listener, shutdown: Shutdown) {
         limits,
         metrics,
     } = listener;
-    let slots = Arc::new(Semaphore::new(
-        limits.max_connections.min(Semaphore::MAX_PERMITS),
-    ));
+    let slots = Slots::new(limits.max_connections, metrics.clone());
     let shared = Arc::new(Shared {
         tls,
         router,
@@ -108,18 +112,16 @@ pub async fn serve(listener: Listener, shutdown: Shutdown) {
         match accepted {
             Ok((stream, _)) => {
                 rest = REST.0;
-                let Ok(slot) = slots.clone().try_acquire_owned() else {
+                let Some(slot) = slots.take() else {
                     shared.metrics.connections_refused.inc();
                     refuse(&stream, shared.tls.is_some());
                     continue;
                 };
                 let (shared, cut) = (shared.clone(), cut.clone());
                 connections.spawn(async move {
-                    let _slot = slot;
-                    let _counted = Counted::new(&shared.metrics);
                     tokio::select! {
-                        () = connection::run(stream, &shared) => {}
-                        () = cut.cancelled() => {}
+                        () = connection::run(stream, slot, &shared) => {}
+                        () = cut.cancelled() => shared.metrics.dropped(Dropped::Drain),
                     }
                 });
             }
@@ -171,22 +173,6 @@ fn refuse(stream: &TcpStream, tls: bool) {
             b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
               content-length: 0\r\n\r\n",
         );
-    }
-}
-
-/// Counts a connection as long as it lives.
-struct Counted(Metrics);
-
-impl Counted {
-    fn new(metrics: &Metrics) -> Self {
-        metrics.connections.inc();
-        Self(metrics.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.connections.dec();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod intake;
 mod lifetime;
+mod places;
 mod tls;
 mod wire;
 

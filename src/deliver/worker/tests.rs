@@ -16,7 +16,7 @@ use super::*;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::deliver::testing::setup;
-use crate::deliver::{Destination, Pace, Receipt, SendError};
+use crate::deliver::{Destination, Pace, Receipt, SendError, Verdict};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
 use crate::store::{Delivery, DeliveryState, Store};

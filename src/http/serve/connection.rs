@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::response::Response;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::{HeaderValue, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +24,9 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::Shared;
+use super::slots::Slot;
 use super::stall::Stall;
+use crate::metrics::Dropped;
 
 /// The most that a request's line and headers may take; also how much is read ahead.
 const MAX_HEAD: usize = 64 * 1024;
@@ -35,38 +38,58 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How much is read and thrown away meanwhile.
 const LINGER_BYTES: usize = 16 << 20;
 
-/// How long a connection without any request may stay once the service stops.
+/// How long a connection that has to go may still end what it says, and one of a service that stops may
+/// still begin a request: that is answered, and told to be the last.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves a connection until it closes.
-pub(super) async fn run(stream: TcpStream, shared: &Shared) {
+pub(super) async fn run(stream: TcpStream, slot: Slot, shared: &Shared) {
     // Answers are short and complete; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     match &shared.tls {
-        None => talk(stream, shared).await,
+        None => talk(stream, slot, shared).await,
         Some(tls) => {
             let acceptor = TlsAcceptor::from(Arc::clone(&tls.borrow()));
             let handshake = timeout(shared.limits.header_timeout, acceptor.accept(stream));
-            match handshake.await {
-                Ok(Ok(stream)) => talk(stream, shared).await,
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = slot.evicted() => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => return talk(stream, slot, shared).await,
                 Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::debug!("a TLS handshake took too long"),
             }
+            shared.metrics.dropped(Dropped::Handshake);
         }
     }
 }
 
-async fn talk<S>(stream: S, shared: &Shared)
+async fn talk<S>(stream: S, slot: Slot, shared: &Shared)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let stream = Stall::new(stream, shared.limits.idle_timeout);
+    let slot = Arc::new(slot);
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let (asked, router) = (asked.clone(), shared.router.clone());
+        let (slot, stop) = (Arc::clone(&slot), shared.stop.clone());
         move |request: Request<Incoming>| -> BoxFuture<'static, Result<Response, Infallible>> {
             asked.store(true, Ordering::Relaxed);
-            router.clone().oneshot(request.map(Body::new)).boxed()
+            let under_way = UnderWay::new(&slot);
+            let answer = router.clone().oneshot(request.map(Body::new));
+            let stop = stop.clone();
+            let answer = async move {
+                let mut answer = answer.await?;
+                drop(under_way);
+                if stop.is_cancelled() {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok(answer)
+            };
+            answer.boxed()
         }
     });
     let mut connection = http1::Builder::new()
@@ -82,7 +105,8 @@ where
 
     let mut silence = pin!(sleep(shared.limits.header_timeout));
     let mut waits_for_first = true;
-    let mut stopping = false;
+    let (mut leaving, mut last) = (false, false);
+    let mut last_words = pin!(sleep(Duration::ZERO));
     loop {
         tokio::select! {
             done = poll_fn(|context| connection.poll_without_shutdown(context)) => {
@@ -94,21 +118,54 @@ where
             }
             () = &mut silence, if waits_for_first => {
                 if !asked.load(Ordering::Relaxed) {
+                    shared.metrics.dropped(Dropped::Silent);
                     return;
                 }
                 waits_for_first = false;
             }
-            () = shared.stop.cancelled(), if !stopping => {
-                stopping = true;
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-                let last = Instant::now() + LAST_WORDS;
-                if silence.deadline() > last {
-                    silence.as_mut().reset(last);
+            () = slot.evicted(), if !leaving => {
+                if !asked.load(Ordering::Relaxed) {
+                    return;
                 }
+                leaving = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                last_words.as_mut().reset(Instant::now() + LAST_WORDS);
+            }
+            () = shared.stop.cancelled(), if !leaving => {
+                leaving = true;
+                last_words.as_mut().reset(Instant::now() + LAST_WORDS);
+            }
+            () = &mut last_words, if leaving => {
+                if !slot.is_busy() {
+                    let never_asked = !asked.load(Ordering::Relaxed);
+                    if never_asked || last && slot.is_evicted() {
+                        return;
+                    }
+                    // An answer on its way is still written.
+                    last = true;
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                }
+                last_words.as_mut().reset(Instant::now() + LAST_WORDS);
             }
         }
     }
     linger(connection.into_parts().io.into_inner()).await;
+}
+
+/// Marks the place as safe while a request is under way, also one whose handler panics.
+struct UnderWay(Arc<Slot>);
+
+impl UnderWay {
+    fn new(slot: &Arc<Slot>) -> Self {
+        slot.begin();
+        Self(Arc::clone(slot))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// Closes our side and waits a little for the peer to close its own.

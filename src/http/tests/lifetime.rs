@@ -60,13 +60,15 @@ async fn a_peer_that_asks_and_never_reads_is_closed() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_are_refused_until_one_closes() {
+async fn while_all_places_have_requests_under_way_more_connections_are_refused() {
     let mut setup = Setup::default();
     setup.connections.max_connections = 1;
     let server = setup.start();
+    server.inbox.0.gate.forget_permits(usize::MAX);
     let mut first = server.connect().await;
     first.send(post(EVENT)).await;
-    assert_eq!(first.reply().await.status, 200);
+    let begun = within(server.inbox.0.begun.acquire()).await;
+    begun.unwrap().forget();
     assert_eq!(server.metrics.connections.get(), 1);
 
     let mut second = server.connect().await;
@@ -74,6 +76,8 @@ async fn connections_beyond_the_cap_are_refused_until_one_closes() {
     second.closed().await;
     assert_eq!(server.metrics.connections_refused.get(), 1);
 
+    server.inbox.0.gate.add_permits(1000);
+    assert_eq!(first.reply().await.status, 200);
     drop(first);
     within(async {
         loop {
@@ -106,6 +110,10 @@ async fn stopping_lets_requests_finish_and_takes_no_more() {
         .forget();
 
     server.stop.cancel();
+    // The last request of a kept connection is answered, and told to be the last.
+    idle.send(request("GET", "/ping", "", "")).await;
+    let last = idle.reply().await;
+    assert!(last.has("connection: close"), "{}", last.head);
     idle.closed().await;
     assert!(!server.task.is_finished());
     assert!(TcpStream::connect(server.address).await.is_err());
