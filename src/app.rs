@@ -3,13 +3,13 @@
 mod ledger;
 mod losses;
 mod retention;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,7 @@ use crate::lifecycle::Shutdown;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Rules};
 use crate::store::{LossReason, Store};
+use sockets::Sockets;
 
 /// A service that is ready to run.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct App {
     tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
     ingest: Listener,
     admin: Listener,
+    passed_sockets: usize,
 }
 
 /// Puts a new configuration in place of the running one.
@@ -116,31 +118,30 @@ impl App {
             rules: rules.subscribe(),
         };
         let descriptors = raise_descriptor_limit();
-        let bind = async |address: SocketAddr| {
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address}"))
-        };
+        let mut sockets = Sockets::from_env();
+        let events = sockets.listen(0, config.listen).await?;
+        let people = sockets.listen(1, config.admin).await?;
         let tls = resolved.tls.map(watch::Sender::new);
         Ok(Self {
             retention: config.store.retention.0,
             rules,
             setup,
             ingest: Listener {
-                socket: bind(config.listen).await?,
+                socket: events,
                 tls: tls.as_ref().map(watch::Sender::subscribe),
                 router: ingest_router(ingest),
                 limits: config.ingest.connection_limits().within(descriptors, 6),
                 metrics: metrics.clone(),
             },
             admin: Listener {
-                socket: bind(config.admin).await?,
+                socket: people,
                 tls: None,
                 router: admin_router(admin),
                 limits: ConnectionLimits::default().within(descriptors, 2),
                 // Counted apart from the events' connections.
                 metrics: Metrics::default(),
             },
+            passed_sockets: sockets.taken(),
             tls,
             clock,
             store,
@@ -157,6 +158,11 @@ impl App {
     /// Where people look in.
     pub fn admin_address(&self) -> Result<SocketAddr> {
         Ok(self.admin.socket.local_addr()?)
+    }
+
+    /// How many of its sockets were passed to the process, so that they stay open when it ends.
+    pub fn passed_sockets(&self) -> usize {
+        self.passed_sockets
     }
 
     /// The store.

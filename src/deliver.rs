@@ -153,9 +153,12 @@ pub enum Verdict {
     Fail,
     /// The destination refuses us altogether: nothing gets through until somebody mends it.
     Pause {
-        /// Whether the answer cannot have been meant for this one message.
+        /// Whether the answer cannot have been meant for one message or ticket that stands there.
         sure: bool,
     },
+    /// The same, unless a filter in between refuses what this message says: the destination then takes
+    /// one that says nothing.
+    Forbidden,
 }
 
 /// One configured target.

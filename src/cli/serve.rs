@@ -31,6 +31,7 @@ pub(super) async fn run(file: ConfigFile) -> Result<()> {
     tracing::info!(
         events = %app.address()?,
         admin = %app.admin_address()?,
+        passed_sockets = app.passed_sockets(),
         store = %loaded.config.store.path.display(),
         "listening"
     );

@@ -137,9 +137,9 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> 
         SendError::retry(reason, retry_after(headers, now))
     } else if of_content {
         SendError::unacceptable(reason)
-    } else if let Some(sure) = refusal(status) {
+    } else if let Some(verdict) = refusal(status) {
         SendError {
-            verdict: Verdict::Pause { sure },
+            verdict,
             ..SendError::fail(reason)
         }
     } else {
@@ -147,14 +147,17 @@ pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> 
     }
 }
 
-/// Whether a status refuses us altogether, and whether it can mean nothing else. A redirect is not
-/// followed; most often it leads to a login.
-fn refusal(status: StatusCode) -> Option<bool> {
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Some(true),
-        StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => Some(false),
-        status => status.is_redirection().then_some(true),
-    }
+/// What refuses us altogether, or may. A redirect is not followed; most often it leads to a login.
+fn refusal(status: StatusCode) -> Option<Verdict> {
+    Some(match status {
+        StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Verdict::Pause { sure: true }
+        }
+        StatusCode::FORBIDDEN => Verdict::Forbidden,
+        StatusCode::NOT_FOUND | StatusCode::GONE => Verdict::Pause { sure: false },
+        status if status.is_redirection() => Verdict::Pause { sure: true },
+        _ => return None,
+    })
 }
 
 /// `Retry-After` in seconds or as an HTTP date.
@@ -208,7 +211,7 @@ impl SendError {
     /// destination: what may speak of that alone does.
     #[must_use]
     pub(super) fn of_object(mut self) -> Self {
-        if self.verdict == (Verdict::Pause { sure: false }) {
+        if let Verdict::Pause { sure: false } | Verdict::Forbidden = self.verdict {
             self.verdict = Verdict::Fail;
         }
         self

@@ -78,14 +78,14 @@ pub(super) async fn run(
             Err(error) => error,
         };
         failures = failures.saturating_add(1);
-        let refused = matches!(error.verdict, Verdict::Pause { .. });
+        let refused = matches!(error.verdict, Verdict::Pause { .. } | Verdict::Forbidden);
         let (outcome, again) = match error.verdict {
             Verdict::Retry { after } => {
                 let delay = configured.retry.delay(failures, rand::random(), after);
                 ("retry", later(shared.clock.now(), delay))
             }
             // Asked again as it is decided below.
-            Verdict::Pause { .. } => ("retry", Timestamp::MIN),
+            Verdict::Pause { .. } | Verdict::Forbidden => ("retry", Timestamp::MIN),
             // What does not help now may help at the next time, with what somebody has changed.
             Verdict::Unacceptable | Verdict::Fail => {
                 ("dead", schedule.next(now).unwrap_or(Timestamp::MAX))
@@ -93,7 +93,7 @@ pub(super) async fn run(
         };
         shared.metrics.attempt(name, outcome, None);
         let answer = match error.verdict {
-            Verdict::Pause { .. } => Answer::Refused,
+            Verdict::Pause { .. } | Verdict::Forbidden => Answer::Refused,
             Verdict::Retry { after } => Answer::Failed(after),
             Verdict::Unacceptable | Verdict::Fail => Answer::Declined,
         };

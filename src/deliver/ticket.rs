@@ -299,11 +299,11 @@ impl<T: Tracker> Tickets<T> {
 fn unknown(error: SendError) -> SendError {
     let after = match error.verdict {
         Verdict::Retry { after } => after,
-        Verdict::Unacceptable | Verdict::Fail | Verdict::Pause { .. } => None,
+        Verdict::Unacceptable | Verdict::Fail | Verdict::Pause { .. } | Verdict::Forbidden => None,
     };
     match error.verdict {
         // Wrong credentials do not become right.
-        Verdict::Fail | Verdict::Pause { .. } => error,
+        Verdict::Fail | Verdict::Pause { .. } | Verdict::Forbidden => error,
         _ => SendError::retry(format!("cannot search: {}", error.reason), after),
     }
 }

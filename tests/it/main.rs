@@ -17,6 +17,8 @@ mod links;
 mod mail;
 mod operate;
 mod peers;
+mod reload;
+mod restart;
 mod service;
 mod silences;
 mod slack;

@@ -108,7 +108,7 @@ async fn passing_trouble_is_retried_and_a_refusal_becomes_a_dead_letter() {
         hook.taken().len() == 1
     })
     .await;
-    hook.refuse(&[(404, "gone")]);
+    hook.refuse(&[(409, "no")]);
     post("second").send().await.unwrap();
     until("the second is dead", async || {
         api(&service, "deliveries?state=dead")
@@ -120,15 +120,16 @@ async fn passing_trouble_is_retried_and_a_refusal_becomes_a_dead_letter() {
     })
     .await;
     let dead = api(&service, "deliveries?state=dead").await;
-    assert_eq!(dead[0]["detail"], "the destination answered 404");
+    assert_eq!(dead[0]["detail"], "the destination answered 409");
     let id = dead[0]["id"].as_i64().unwrap();
     let retry = client().post(format!(
         "http://{}/api/v1/deliveries/{id}/retry",
         service.admin
     ));
     assert_eq!(retry.send().await.unwrap().status(), 204);
+    // The first, the dead letter, and what Herald says of it.
     until("the dead letter is delivered", async || {
-        hook.taken().len() == 2
+        hook.taken().len() == 3
     })
     .await;
     until("all is settled", async || settled(&service).await).await;

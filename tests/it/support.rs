@@ -30,6 +30,11 @@ impl Service {
 
     /// The same, in a shell that runs `before` first: for limits that a process inherits.
     pub(crate) fn start_after(folder: &Path, config: &str, before: &str) -> Self {
+        Self::start_with(folder, config, before, Stdio::inherit())
+    }
+
+    /// The same with another standard input.
+    pub(crate) fn start_with(folder: &Path, config: &str, before: &str, input: Stdio) -> Self {
         let file = folder.join("herald.yaml");
         let store = folder.join("store");
         let text = format!(
@@ -42,6 +47,7 @@ impl Service {
             .arg(format!("{before}\nexec \"$0\" serve --config \"$1\""))
             .arg(env!("CARGO_BIN_EXE_falco-herald"))
             .arg(&file)
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

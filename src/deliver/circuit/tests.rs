@@ -107,7 +107,7 @@ fn what_is_refused_again_after_others_were_taken_is_the_reason_itself() {
 #[test]
 fn in_an_outage_the_peer_says_when_to_come_back() {
     let mut circuit = Circuit::default();
-    let asked = Answer::Failed(Some(Duration::from_secs(600)));
+    let asked = Answer::Failed(Some(Duration::from_mins(10)));
     for delivery in 1..=5 {
         send(&mut circuit, delivery, asked, at(0));
     }

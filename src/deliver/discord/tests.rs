@@ -124,11 +124,11 @@ async fn what_only_the_settings_mend_fails_with_a_hint() {
         fake.refuse(status, code);
         let error = send(&discord, &notice(NoticeKind::Open)).await.unwrap_err();
         // Discord's own code says which it is.
-        let sure = code != 0 && code != 50_013;
-        assert_eq!(
-            (error.verdict, error.reason.as_str()),
-            (Verdict::Pause { sure }, reason)
-        );
+        let verdict = match code {
+            50_013 => Verdict::Forbidden,
+            code => Verdict::Pause { sure: code != 0 },
+        };
+        assert_eq!((error.verdict, error.reason.as_str()), (verdict, reason));
     }
 }
 

@@ -121,24 +121,28 @@ async fn what_is_sent_has_the_types_of_octokit() {
 #[tokio::test]
 async fn what_github_refuses_says_why_and_holds_no_secret() {
     bench().await.judges().await;
-    for (status, reason) in [
-        (401, "GitHub does not know the token"),
-        (403, "GitHub does not let the token write issues"),
-        (404, "GitHub shows the token no such repository or issue"),
+    for (status, reason, verdict) in [
+        (
+            401,
+            "GitHub does not know the token",
+            Verdict::Pause { sure: true },
+        ),
+        (
+            403,
+            "GitHub does not let the token write issues",
+            Verdict::Forbidden,
+        ),
+        (
+            404,
+            "GitHub shows the token no such repository or issue",
+            Verdict::Pause { sure: false },
+        ),
     ] {
         let bench = bench().await;
         let (peer, github) = (&bench.peer, &bench.destination);
         peer.plan([Planned::status(status, CANARY)]);
         let error = github.send(&notice(NoticeKind::Open)).await.unwrap_err();
-        assert_eq!(
-            (error.reason.as_str(), error.verdict),
-            (
-                reason,
-                Verdict::Pause {
-                    sure: status == 401
-                }
-            )
-        );
+        assert_eq!((error.reason.as_str(), error.verdict), (reason, verdict));
         assert!(!format!("{github:?} {error:?}").contains(CANARY));
         assert!(!format!("{github:?} {error:?}").contains(&peer.url));
     }

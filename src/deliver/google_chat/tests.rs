@@ -89,7 +89,7 @@ async fn each_refusal_has_its_verdict() {
     let (fake, chat) = chat().await;
     for (planned, expected) in [
         (refusal(400, "INVALID_ARGUMENT"), "plain"),
-        (refusal(403, "PERMISSION_DENIED"), "pause?"),
+        (refusal(403, "PERMISSION_DENIED"), "forbidden"),
         (refusal(404, "NOT_FOUND"), "pause?"),
         (Planned::status(410, CANARY), "pause?"),
         (Planned::status(302, ""), "pause"),
@@ -104,6 +104,7 @@ async fn each_refusal_has_its_verdict() {
             Verdict::Fail => "fail",
             Verdict::Pause { sure: true } => "pause",
             Verdict::Pause { sure: false } => "pause?",
+            Verdict::Forbidden => "forbidden",
             Verdict::Retry { .. } => "retry",
         };
         assert_eq!(got, expected, "{error:?}");

@@ -167,7 +167,7 @@ async fn refused_credentials_fail_without_a_secret_and_outages_are_retried() {
     let error = send(&build(&elsewhere), &notice(NoticeKind::Open))
         .await
         .unwrap_err();
-    assert_eq!(error.verdict, Verdict::Pause { sure: false });
+    assert_eq!(error.verdict, Verdict::Forbidden);
     insta::assert_snapshot!(error.reason, @"matrix answered 403 M_FORBIDDEN");
     let (fake, matrix) = matrix().await;
     for (status, body, again) in [

@@ -195,7 +195,10 @@ async fn each_refusal_has_its_verdict_by_both_transports() {
                 refusal(400, "api.post.create_post.can_not_post_to_deleted.error"),
                 "pause",
             ),
-            (refusal(403, "api.context.permissions.app_error"), "pause?"),
+            (
+                refusal(403, "api.context.permissions.app_error"),
+                "forbidden",
+            ),
             (Planned::status(410, CANARY), "pause?"),
             (Planned::status(302, CANARY), "pause"),
             (Planned::status(408, ""), "retry"),
@@ -211,6 +214,7 @@ async fn each_refusal_has_its_verdict_by_both_transports() {
                 Verdict::Fail => "fail",
                 Verdict::Pause { sure: true } => "pause",
                 Verdict::Pause { sure: false } => "pause?",
+                Verdict::Forbidden => "forbidden",
                 Verdict::Retry { .. } => "retry",
             };
             assert_eq!(got, expected, "{error:?}");

@@ -187,7 +187,7 @@ async fn refused_content_is_for_a_plainer_message_and_outages_are_retried() {
         ),
         (
             refusal(403, "Forbidden: bot was kicked", &json!({})),
-            "pause?",
+            "forbidden",
         ),
         (Planned::status(404, CANARY), "pause?"),
         (Planned::status(502, CANARY), "retry"),
@@ -204,6 +204,7 @@ async fn refused_content_is_for_a_plainer_message_and_outages_are_retried() {
             Verdict::Fail => "fail",
             Verdict::Pause { sure: true } => "pause",
             Verdict::Pause { sure: false } => "pause?",
+            Verdict::Forbidden => "forbidden",
             Verdict::Retry { .. } => "retry",
         };
         assert_eq!(got, expected, "{error:?}");

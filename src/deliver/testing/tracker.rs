@@ -148,7 +148,7 @@ impl Bench {
             (500, Verdict::Retry { after: None }),
             (302, Verdict::Pause { sure: true }),
             (401, Verdict::Pause { sure: true }),
-            (403, Verdict::Pause { sure: false }),
+            (403, Verdict::Forbidden),
             (404, Verdict::Pause { sure: false }),
             (410, Verdict::Pause { sure: false }),
         ] {

@@ -22,7 +22,7 @@ impl Fate {
     pub(super) fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Retry { after } => Self::Again(after),
-            Verdict::Pause { .. } => Self::Refused,
+            Verdict::Pause { .. } | Verdict::Forbidden => Self::Refused,
             Verdict::Fail | Verdict::Unacceptable => Self::Dead,
         }
     }
@@ -47,7 +47,7 @@ impl Worker {
         };
         match error.verdict {
             Verdict::Unacceptable => {}
-            Verdict::Pause { sure: false } => return self.doubted(notice, error).await,
+            Verdict::Forbidden => return self.doubted(notice, error).await,
             verdict => return (Fate::of(verdict), error.reason, error.remote),
         }
         let plain = plainly(notice, error.remote, &error.reason);

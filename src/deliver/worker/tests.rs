@@ -29,8 +29,8 @@ enum Answer {
     Retry(Option<u64>),
     Fail,
     Refuse,
-    /// With whether it is sure.
-    Pause(bool),
+    Pause,
+    Forbid,
     Panic,
     Never,
     HalfWay(&'static str),
@@ -95,7 +95,8 @@ impl Destination for Scripted {
                 Some(Answer::HalfWay(remote)) => {
                     failed(Verdict::Retry { after: None }, Some(remote))
                 }
-                Some(Answer::Pause(sure)) => failed(Verdict::Pause { sure }, None),
+                Some(Answer::Pause) => failed(Verdict::Pause { sure: false }, None),
+                Some(Answer::Forbid) => failed(Verdict::Forbidden, None),
                 Some(Answer::Panic) => panic!("as told"),
                 Some(Answer::Never) => std::future::pending().await,
             }

@@ -62,8 +62,11 @@ impl Bench {
 
 #[tokio::test]
 async fn a_destination_that_refuses_us_is_paused_told_once_and_loses_nothing() {
-    let sure = || Answer::Pause(true);
-    let mut bench = Bench::routed(ROUTE, ONE, [sure(), sure(), Answer::Retry(None)]);
+    let mut bench = Bench::routed(
+        ROUTE,
+        ONE,
+        [Answer::Pause, Answer::Pause, Answer::Retry(None)],
+    );
     bench.event("a").await;
     bench.asked_times(1).await;
     for rule in ["b", "c", "d"] {
@@ -95,7 +98,7 @@ async fn a_destination_that_refuses_us_is_paused_told_once_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_filter_that_refuses_what_one_event_says_pauses_nothing() {
-    let mut bench = Bench::routed(ROUTE, ONE, [Answer::Pause(false)]);
+    let mut bench = Bench::routed(ROUTE, ONE, [Answer::Forbid]);
     bench.event("evil").await;
     let peer = |state| move |delivery: &Delivery| delivery.state == state;
     let dead = bench.delivery(peer(DeliveryState::Dead)).await;
@@ -119,7 +122,7 @@ async fn a_filter_that_refuses_what_one_event_says_pauses_nothing() {
 #[tokio::test]
 async fn what_herald_says_of_itself_makes_it_say_no_more() {
     let route = "{ to: [absent], routes: [{ health: true, to: [peer], group_interval: 0s }] }";
-    let mut bench = Bench::routed(route, ONE, [Answer::Fail, Answer::Pause(true)]);
+    let mut bench = Bench::routed(route, ONE, [Answer::Fail, Answer::Pause]);
     for sensor in ["node-1", "node-2"] {
         let output = "Falco on this host has sent nothing";
         let now = bench.clock.now();
