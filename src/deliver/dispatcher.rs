@@ -174,17 +174,4 @@ fn crashed(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::deliver::testing::setup;
-    use crate::deliver::{DestinationConfig, configure};
-
-    #[test]
-    fn only_deliveries_without_a_destination_are_orphans() {
-        let console = configure("console", &DestinationConfig::console(), &Clock::system());
-        let setup = setup(vec![console.unwrap()]);
-        let pending = vec![("console".to_owned(), 2), ("gone".to_owned(), 3)];
-        let orphans: Vec<_> = orphans(pending, &setup).collect();
-        assert_eq!(orphans, [("gone".to_owned(), 3)]);
-    }
-}
+mod tests;

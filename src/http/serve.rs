@@ -107,7 +107,10 @@ pub async fn serve(listener: Listener, shutdown: Shutdown) {
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = socket.accept() => accepted,
+            accepted = async {
+                slots.settled().await;
+                socket.accept().await
+            } => accepted,
         };
         match accepted {
             Ok((stream, _)) => {

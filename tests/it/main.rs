@@ -20,6 +20,7 @@ mod peers;
 mod reload;
 mod restart;
 mod service;
+mod siege;
 mod silences;
 mod slack;
 mod storm;

@@ -261,6 +261,33 @@ async fn a_digest_that_is_not_taken_is_tried_again_as_the_same() {
 }
 
 #[tokio::test]
+async fn a_board_that_refuses_us_is_asked_soon_again_and_somebody_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual("2026-03-01T10:15:00Z".parse().unwrap());
+    let refuses = Verdict::Pause { sure: true };
+    let bench = Bench::on(folder, clock, &[refuses, refuses]).await;
+    let mut latest = bench.store.latest();
+    let before = *latest.borrow_and_update();
+    bench.tried(1).await;
+    latest.changed().await.unwrap();
+    let paused = || {
+        let text = bench.metrics.render().unwrap();
+        text.contains("destination_paused{destination=\"board\"} 1")
+    };
+    assert!(paused());
+    bench.clock.advance(Duration::from_secs(30));
+    bench.tried(2).await;
+    let told = bench.store.inbox_after(before, 9).await.unwrap();
+    let told = String::from_utf8(told[0].body.clone()).unwrap();
+    assert!(told.contains("destination paused: board"), "{told}");
+    bench.clock.advance(Duration::from_mins(1));
+    bench.tried(3).await;
+    while paused() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_digest_that_was_missed_is_made_up_for_after_a_restart() {
     let mut bench = Bench::start().await;
     bench.events(1).await;

@@ -149,6 +149,9 @@ where
             }
         }
     }
+    if slot.is_evicted() {
+        return;
+    }
     linger(connection.into_parts().io.into_inner()).await;
 }
 

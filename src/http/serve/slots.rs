@@ -8,9 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+
+/// How many that have lost their place may still be closing while the next connection is accepted.
+const LEAVING: usize = 2;
 
 /// The places of a listener.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub(super) struct Slots {
     limit: usize,
     metrics: Metrics,
     state: Mutex<State>,
+    ended: Notify,
 }
 
 /// In the order in which they have to go.
@@ -35,6 +40,8 @@ struct State {
     steps: u64,
     places: HashMap<u64, Place>,
     waiting: BTreeMap<(Wait, u64), u64>,
+    /// Connections that are open, with or without a place.
+    open: usize,
 }
 
 #[derive(Debug)]
@@ -64,6 +71,7 @@ impl Slots {
             limit,
             metrics,
             state: Mutex::default(),
+            ended: Notify::new(),
         })
     }
 
@@ -85,6 +93,7 @@ impl Slots {
         };
         state.places.insert(id, place);
         state.wait(id, Wait::First);
+        state.open += 1;
         drop(state);
         self.metrics.connections.inc();
         Some(Slot {
@@ -93,6 +102,13 @@ impl Slots {
             evicted,
             busy: AtomicBool::new(false),
         })
+    }
+
+    /// Waits while too many that have lost their place are still open: they take descriptors too.
+    pub(super) async fn settled(&self) {
+        while self.state().open > self.limit.saturating_add(LEAVING) {
+            self.ended.notified().await;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,8 +165,10 @@ impl Drop for Slot {
         if let Some(key) = place.and_then(|place| place.waits) {
             state.waiting.remove(&key);
         }
+        state.open -= 1;
         drop(state);
         self.slots.metrics.connections.dec();
+        self.slots.ended.notify_one();
     }
 }
 
