@@ -1,0 +1,39 @@
+//! The fault rig: the service under crashes, broken disks, broken peers and floods, judged by a
+//! history of everything that was sent to it and that it said.
+//!
+//! `HERALD_FAULTS=long` makes the long tier.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says when it is skipped"
+)]
+
+mod controls;
+mod crash;
+mod history;
+mod judge;
+mod judging;
+mod load;
+mod matrix;
+mod peer;
+mod rig;
+mod service;
+
+use libtest_mimic::Arguments;
+use matrix::Scenario;
+
+/// Scenarios side by side; most of them wait most of the time.
+const ABREAST: usize = 4;
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(ABREAST);
+    let scenarios = [crash::SCENARIOS, controls::SCENARIOS];
+    let mut trials = judging::trials();
+    trials.extend(scenarios.into_iter().flatten().map(Scenario::trial));
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    matrix::write();
+    conclusion.exit();
+}

@@ -1,0 +1,175 @@
+//! Runs scenarios and writes down what came of them.
+
+use std::fmt::Write as _;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use libtest_mimic::{Failed, Trial};
+
+use crate::judge;
+use crate::rig::{Rig, is_long, missing, tools_required};
+
+/// One fault and what is done about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Scenario {
+    /// The ids of the fault matrix that it covers.
+    pub(crate) id: &'static str,
+    /// A sentence that holds.
+    pub(crate) name: &'static str,
+    /// Programs that it needs.
+    pub(crate) tools: &'static [&'static str],
+    /// The invariant that the judge must find broken, where the fault is one that we cannot survive.
+    pub(crate) control: Option<&'static str>,
+    pub(crate) run: fn(Rig) -> LocalBoxFuture<'static, Did>,
+}
+
+/// What a scenario did.
+pub(crate) struct Did {
+    pub(crate) rounds: u64,
+    pub(crate) what: String,
+}
+
+impl Did {
+    pub(crate) fn once(what: impl Into<String>) -> Self {
+        Self {
+            rounds: 1,
+            what: what.into(),
+        }
+    }
+}
+
+struct Row {
+    id: &'static str,
+    what: String,
+    rounds: u64,
+    acknowledged: u64,
+    lost: u64,
+    duplicates: u64,
+    verdict: String,
+    took: Duration,
+}
+
+static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
+
+impl Scenario {
+    pub(crate) fn trial(&self) -> Trial {
+        let name = format!("{} {}", self.id, self.name);
+        let scenario = *self;
+        Trial::test(name, move || scenario.run_and_judge())
+    }
+
+    fn run_and_judge(&self) -> Result<(), Failed> {
+        let began = Instant::now();
+        if let Some(tool) = missing(self.tools) {
+            let verdict = format!("skipped: no {tool}");
+            println!("{}: {verdict}", self.id);
+            self.row(None, 0, self.name.to_owned(), verdict.clone(), began);
+            return if tools_required() {
+                Err(verdict.into())
+            } else {
+                Ok(())
+            };
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let rig = Rig::new();
+        let run = AssertUnwindSafe((self.run)(rig.clone())).catch_unwind();
+        let limit = Duration::from_secs(if is_long() { 4 * 3600 } else { 150 });
+        let ended = runtime.block_on(async { tokio::time::timeout(limit, run).await });
+        // Peers and senders end here.
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        let (did, wrong) = match ended {
+            Ok(Ok(did)) => (did, None),
+            Ok(Err(panic)) => (Did::once(self.name), Some(said(&*panic))),
+            Err(_) => (Did::once(self.name), Some("took too long".to_owned())),
+        };
+        let problems = rig.problems();
+        let found = self.control.map(|invariant| {
+            problems
+                .iter()
+                .any(|problem| problem.invariant == invariant)
+        });
+        let texts: Vec<_> = problems.iter().take(6).map(ToString::to_string).collect();
+        let (verdict, failed) = match (wrong, found) {
+            (Some(panic), _) => (format!("failed: {panic}"), true),
+            (None, Some(true)) => ("control: detected".to_owned(), false),
+            (None, Some(false)) => ("control: NOT detected".to_owned(), true),
+            (None, None) if problems.is_empty() => ("pass".to_owned(), false),
+            (None, None) => (format!("FAILED {}", texts.join("; ")), true),
+        };
+        self.row(Some(&rig), did.rounds, did.what, verdict.clone(), began);
+        if failed {
+            return Err(format!("{verdict}\n{}", texts.join("\n")).into());
+        }
+        Ok(())
+    }
+
+    fn row(&self, rig: Option<&Rig>, rounds: u64, what: String, verdict: String, began: Instant) {
+        let history = rig.map(Rig::history).unwrap_or_default();
+        let row = Row {
+            id: self.id,
+            what,
+            rounds,
+            acknowledged: history.acknowledged(),
+            lost: judge::lost(&history),
+            duplicates: judge::duplicates(&history),
+            verdict,
+            took: began.elapsed(),
+        };
+        ROWS.lock().unwrap().push(row);
+    }
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic").to_owned()
+}
+
+/// Writes the table of the run into the target folder, and in the long tier beside the tests.
+pub(crate) fn write() {
+    let mut rows = ROWS.lock().unwrap();
+    if rows.is_empty() {
+        return;
+    }
+    rows.sort_by_key(|row| row.id);
+    let tier = if is_long() { "HERALD_FAULTS=long " } else { "" };
+    let mut text = format!(
+        "<!-- Generated by `{tier}cargo test --test faults`. -->\n\n# Fault matrix\n\n\
+         Lost: events acknowledged and not told. Duplicates: deliveries beyond one of a message.\n\n\
+         | fault | what was done | rounds | acknowledged | lost | duplicates | verdict | seconds |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | --- | ---: |\n"
+    );
+    for row in rows.iter() {
+        let Row {
+            id,
+            what,
+            rounds,
+            acknowledged,
+            lost,
+            duplicates,
+            verdict,
+            took,
+        } = row;
+        let verdict = verdict.replace(['\n', '|'], " ");
+        let took = took.as_secs_f32();
+        writeln!(
+            text,
+            "| {id} | {what} | {rounds} | {acknowledged} | {lost} | {duplicates} | {verdict} | {took:.1} |"
+        )
+        .unwrap();
+    }
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    std::fs::write(target.join("fault-matrix.md"), &text).unwrap();
+    if is_long() {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/MATRIX.md");
+        std::fs::write(beside, &text).unwrap();
+    }
+}

@@ -1,0 +1,169 @@
+//! What the parts of a scenario share: the clock, the history, and where the service is.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::history::History;
+use crate::judge::{self, Problem};
+use crate::service::Service;
+
+/// How long a backlog may take to drain.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub(crate) struct Rig(Arc<Inner>);
+
+struct Inner {
+    folder: tempfile::TempDir,
+    began: Instant,
+    history: Mutex<History>,
+    ids: AtomicU64,
+    address: Mutex<Option<String>>,
+    problems: Mutex<Vec<Problem>>,
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("faults-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
+        Self(Arc::new(Inner {
+            folder,
+            began: Instant::now(),
+            history: Mutex::default(),
+            ids: AtomicU64::new(1),
+            address: Mutex::default(),
+            problems: Mutex::default(),
+        }))
+    }
+
+    /// A folder that vanishes with the rig.
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.folder.path()
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.folder().join("store")
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.0.began.elapsed()
+    }
+
+    pub(crate) fn note<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
+        write(&mut self.0.history.lock().unwrap())
+    }
+
+    pub(crate) fn history(&self) -> History {
+        self.note(|history| history.clone())
+    }
+
+    pub(crate) fn take_ids(&self, events: u64) -> u64 {
+        self.0.ids.fetch_add(events, Ordering::Relaxed)
+    }
+
+    /// Where events are sent, while somebody listens.
+    pub(crate) fn address(&self) -> Option<String> {
+        self.0.address.lock().unwrap().clone()
+    }
+
+    pub(crate) fn listens_at(&self, address: Option<&str>) {
+        *self.0.address.lock().unwrap() = address.map(str::to_owned);
+    }
+
+    /// A demand of the scenario's own, under the invariant that it belongs to.
+    pub(crate) fn require(&self, holds: bool, invariant: &'static str, text: impl Into<String>) {
+        if !holds {
+            let text = text.into();
+            self.0
+                .problems
+                .lock()
+                .unwrap()
+                .push(Problem { invariant, text });
+        }
+    }
+
+    /// Waits until everything acknowledged is told, or until that is hopeless.
+    pub(crate) async fn settle(&self) {
+        until(PATIENCE, async || {
+            let history = self.history();
+            judge::lost(&history) == 0
+        })
+        .await;
+    }
+
+    /// The usual end: everything is told, the account balances, the process stops in order.
+    pub(crate) async fn finish(&self, service: Service) {
+        self.settle().await;
+        let code = service.terminate().await;
+        self.require(code == Some(0), "I6", format!("ended with {code:?}"));
+        self.audit().await;
+    }
+
+    /// Audits the store of a service that has ended.
+    pub(crate) async fn audit(&self) {
+        let balanced = Service::audit(self).await;
+        self.note(|history| history.audits.push(balanced));
+    }
+
+    /// Everything that is wrong with the scenario.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.0.problems.lock().unwrap().clone();
+        problems.extend(judge::judge(&self.history()));
+        problems
+    }
+}
+
+/// Waits until `ready` holds; how long that took, or `None` when it took longer than allowed.
+pub(crate) async fn until(
+    limit: Duration,
+    mut ready: impl AsyncFnMut() -> bool,
+) -> Option<Duration> {
+    let began = Instant::now();
+    loop {
+        if ready().await {
+            return Some(began.elapsed());
+        }
+        if began.elapsed() > limit {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether this is the long tier.
+#[expect(clippy::disallowed_methods, reason = "the tier is the runner's choice")]
+pub(crate) fn is_long() -> bool {
+    std::env::var("HERALD_FAULTS").is_ok_and(|tier| tier == "long")
+}
+
+/// Rounds of the kill loop.
+#[expect(clippy::disallowed_methods, reason = "how long is the runner's choice")]
+pub(crate) fn rounds(short: u64) -> u64 {
+    let asked = std::env::var("HERALD_FAULT_ROUNDS").ok();
+    let asked = asked.and_then(|rounds| rounds.parse().ok());
+    asked.unwrap_or(if is_long() { 1_000 } else { short })
+}
+
+/// Whether tools that are missing are a failure.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "set where the tools are promised"
+)]
+pub(crate) fn tools_required() -> bool {
+    std::env::var("HERALD_PEERS").is_ok_and(|peers| peers == "required")
+}
+
+/// The first of these programs that cannot be found.
+pub(crate) fn missing(programs: &[&'static str]) -> Option<&'static str> {
+    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
+    let found = |name: &str| {
+        folders
+            .iter()
+            .any(|folder| Path::new(folder).join(name).exists())
+    };
+    programs.iter().copied().find(|name| !found(name))
+}

@@ -1,0 +1,277 @@
+//! The service as a process, under whatever tool makes its life hard.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::history::{Recovery, Sample};
+use crate::load::get;
+use crate::peer::Peer;
+use crate::rig::{Rig, until};
+
+const START: Duration = Duration::from_secs(20);
+
+/// How a service is started.
+#[derive(Clone, Default)]
+pub(crate) struct Launch {
+    /// All but `listen`, `admin` and `store`.
+    pub(crate) config: String,
+    /// A program and its arguments that become the service by exec.
+    pub(crate) under: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// Where the store is, unless in the rig's folder.
+    pub(crate) store: Option<PathBuf>,
+}
+
+impl Launch {
+    /// A webhook for each peer, with short retries, and one route to all of them.
+    pub(crate) fn to(peers: &[&Peer]) -> Self {
+        let entries = peers.iter().map(|peer| peer.entry(RETRIES));
+        Self::with(&entries.collect::<String>(), peers)
+    }
+
+    /// The same with entries of one's own.
+    pub(crate) fn with(entries: &str, peers: &[&Peer]) -> Self {
+        let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
+        let names = names.join(", ");
+        let config = format!(
+            "destinations:\n{entries}route: {{ to: [{names}], group_by: [rule, hostname], group_interval: 200ms }}\n"
+        );
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn under(mut self, words: &[&str]) -> Self {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn on(mut self, store: &Path) -> Self {
+        self.store = Some(store.to_owned());
+        self
+    }
+}
+
+/// Retries that fit into a test.
+pub(crate) const RETRIES: &str = "retry_initial: 100ms, retry_max: 500ms, timeout: 2s";
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) child: Child,
+    pub(crate) events: String,
+    pub(crate) admin: String,
+    pub(crate) log: Arc<Mutex<Vec<String>>>,
+    store: PathBuf,
+}
+
+impl Service {
+    /// Starts one that is expected to start.
+    pub(crate) async fn start(rig: &Rig, launch: &Launch) -> Self {
+        match Self::try_start(rig, launch).await {
+            Ok(service) => service,
+            Err(said) => panic!("no start: {said}"),
+        }
+    }
+
+    /// Starts one; what it said when it ended before it listened.
+    pub(crate) async fn try_start(rig: &Rig, launch: &Launch) -> Result<Self, String> {
+        let file = rig.folder().join("herald.yaml");
+        let store = launch.store.clone().unwrap_or_else(|| rig.store());
+        write_config(&file, &store, &launch.config);
+        let mut words: Vec<&str> = launch.under.iter().map(String::as_str).collect();
+        words.extend([env!("CARGO_BIN_EXE_falco-herald"), "serve", "--config"]);
+        let mut words = words.into_iter();
+        let mut child = Command::new(words.next().unwrap())
+            .args(words)
+            .arg(&file)
+            .envs(launch.environment.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (tell, listens) = oneshot::channel();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = child.stderr.take().unwrap();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || read_log(stderr, &kept, tell));
+        let listens = tokio::time::timeout(START, listens).await;
+        let Ok(Ok((events, admin))) = listens else {
+            drop(child.kill());
+            let code = child.wait().unwrap();
+            let last = log.lock().unwrap().last().cloned().unwrap_or_default();
+            return Err(format!("{code}: {last}"));
+        };
+        rig.listens_at(Some(&events));
+        Ok(Self {
+            child,
+            events,
+            admin,
+            log,
+            store,
+        })
+    }
+
+    /// Starts it again and notes how long that took until it was ready.
+    pub(crate) async fn recover(rig: &Rig, launch: &Launch, from: &str, limit: Duration) -> Self {
+        let began = Instant::now();
+        let service = Self::start(rig, launch).await;
+        let ready = until(limit, async || service.is_ready().await).await;
+        let recovery = Recovery {
+            from: from.to_owned(),
+            took: ready.map(|_| began.elapsed()),
+            limit,
+        };
+        rig.note(|history| history.recoveries.push(recovery));
+        service
+    }
+
+    pub(crate) async fn is_ready(&self) -> bool {
+        get(&self.events, "/readyz")
+            .await
+            .is_some_and(|(status, _)| status == 200)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the process as a crash does.
+    pub(crate) async fn crash(mut self, rig: &Rig) {
+        rig.listens_at(None);
+        drop(self.child.kill());
+        self.ended().await;
+        rig.note(|history| history.crashes += 1);
+    }
+
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits until the process has ended; the exit code, or `None` after a signal.
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
+        let limit = Duration::from_secs(40);
+        until(limit, async || self.child.try_wait().unwrap().is_some()).await;
+        self.child
+            .try_wait()
+            .unwrap()
+            .and_then(|status| status.code())
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        // Gone already is as good.
+        drop(Command::new("kill").args(["-s", signal, &pid]).status());
+    }
+
+    /// A metric's value, summed over what follows in its name.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let Some((_, text)) = get(&self.admin, "/metrics").await else {
+            return 0;
+        };
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counters are whole and not negative"
+        )]
+        let sum = values.sum::<f64>() as u64;
+        sum
+    }
+
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let answer = get(&self.admin, &format!("/api/v1/{path}")).await;
+        answer
+            .and_then(|(_, text)| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+
+    /// What the process uses now.
+    pub(crate) fn sample(&self) -> Sample {
+        let proc = PathBuf::from(format!("/proc/{}", self.pid()));
+        let status = std::fs::read_to_string(proc.join("status")).unwrap_or_default();
+        let fields: HashMap<_, _> = status
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .collect();
+        let number = |name: &str| {
+            let word = fields
+                .get(name)
+                .and_then(|value| value.split_whitespace().next());
+            word.and_then(|word| word.parse().ok()).unwrap_or(0)
+        };
+        let descriptors = std::fs::read_dir(proc.join("fd")).map_or(0, Iterator::count);
+        let files = std::fs::read_dir(&self.store)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let sizes = files.filter_map(|file| Some(file.metadata().ok()?.len()));
+        Sample {
+            resident: number("VmRSS") * 1024,
+            descriptors: descriptors as u64,
+            threads: number("Threads"),
+            store: sizes.sum(),
+        }
+    }
+
+    /// Whether `audit --json` balances; on a store that nobody has open.
+    pub(crate) async fn audit(rig: &Rig) -> bool {
+        let file = rig.folder().join("herald.yaml");
+        let audit = tokio::task::spawn_blocking(move || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_falco-herald"));
+            command.args(["audit", "--json", "--config"]).arg(file);
+            command.output().unwrap()
+        });
+        let audit = audit.await.unwrap();
+        let found: Value = serde_json::from_slice(&audit.stdout).unwrap_or_default();
+        found["balanced"] == true
+    }
+}
+
+/// Writes a configuration.
+pub(crate) fn write_config(file: &Path, store: &Path, config: &str) {
+    let store = store.display();
+    let text =
+        format!("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nstore: {{ path: {store} }}\n{config}");
+    std::fs::write(file, text).unwrap();
+}
+
+fn read_log(stderr: impl Read, kept: &Mutex<Vec<String>>, tell: oneshot::Sender<(String, String)>) {
+    let mut tell = Some(tell);
+    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+        let entry: Value = serde_json::from_str(&line).unwrap_or_default();
+        if entry["message"] == "listening" {
+            let address = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+            if let Some(tell) = tell.take() {
+                drop(tell.send((address("events"), address("admin"))));
+            }
+        }
+        kept.lock().unwrap().push(line);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Ended already in scenarios that went well.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
