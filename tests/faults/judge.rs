@@ -202,30 +202,63 @@ fn first_told(history: &History, destination: &str) -> HashMap<u32, Duration> {
     first
 }
 
-fn isolation(history: &History, problems: &mut Vec<Problem>) {
-    let Some(prompt) = history.prompt else { return };
-    let accepted: Vec<_> = history
-        .posts
-        .iter()
-        .filter(|post| post.answer == Answer::Accepted)
-        .collect();
-    let waits = accepted
+fn accepted(history: &History) -> Vec<&Post> {
+    let accepted = |post: &&Post| post.answer == Answer::Accepted;
+    history.posts.iter().filter(accepted).collect()
+}
+
+fn slowest_answer(posts: &[&Post]) -> Duration {
+    let waits = posts
         .iter()
         .map(|post| post.answered.saturating_sub(post.sent));
-    let slowest = waits.max().unwrap_or_default();
+    waits.max().unwrap_or_default()
+}
+
+/// The longest that an answer or the first message of an incident took where no fault was.
+pub(crate) fn slowest(history: &History) -> Duration {
+    let accepted = accepted(history);
+    let told = history.healthy.iter();
+    let told = told.filter_map(|at| Some(latest(history, &accepted, at)?.0));
+    told.max()
+        .unwrap_or_default()
+        .max(slowest_answer(&accepted))
+}
+
+fn isolation(history: &History, problems: &mut Vec<Problem>) {
+    let Some(prompt) = history.prompt else { return };
+    let accepted = accepted(history);
+    let slowest = slowest_answer(&accepted);
     if slowest > prompt {
-        note(problems, "I4", format!("an answer took {slowest:.1?}"));
+        note(
+            problems,
+            "I4",
+            format!("an answer took {slowest:.1?}, not {prompt:.1?}"),
+        );
     }
     late(history, &accepted, prompt, "I4", problems);
 }
 
 fn priority(history: &History, problems: &mut Vec<Problem>) {
-    let urgent = |post: &&Post| post.critical && post.answer == Answer::Accepted;
-    let urgent: Vec<_> = history.posts.iter().filter(urgent).collect();
+    let mut urgent = accepted(history);
+    urgent.retain(|post| post.critical);
     late(history, &urgent, URGENT, "I8", problems);
 }
 
-/// Groups of these posts whose first message came late or never at a healthy destination.
+/// The group of these posts that was told last after its first answer, and how long that took.
+fn latest(history: &History, posts: &[&Post], destination: &str) -> Option<(Duration, u32)> {
+    let mut since: HashMap<u32, Duration> = HashMap::new();
+    for post in posts {
+        let first = since.entry(post.group).or_insert(post.answered);
+        *first = (*first).min(post.answered);
+    }
+    let told = first_told(history, destination);
+    let waits = since.into_iter().map(|(group, since)| {
+        let at = told.get(&group).copied().unwrap_or(Duration::MAX);
+        (at.saturating_sub(since), group)
+    });
+    waits.max()
+}
+
 fn late(
     history: &History,
     posts: &[&Post],
@@ -233,22 +266,14 @@ fn late(
     invariant: &'static str,
     problems: &mut Vec<Problem>,
 ) {
-    let mut since: HashMap<u32, Duration> = HashMap::new();
-    for post in posts {
-        let first = since.entry(post.group).or_insert(post.answered);
-        *first = (*first).min(post.answered);
-    }
     for destination in &history.healthy {
-        let told = first_told(history, destination);
-        let waits = since.iter().map(|(group, since)| {
-            let at = told.get(group).copied().unwrap_or(Duration::MAX);
-            (at.saturating_sub(*since), group)
-        });
-        if let Some((wait, group)) = waits.max()
+        if let Some((wait, group)) = latest(history, posts, destination)
             && wait > limit
         {
-            let wait = wait.as_secs_f32();
-            let text = format!("{destination}: group {group} first told after {wait:.1} s");
+            let (wait, limit) = (wait.as_secs_f32(), limit.as_secs_f32());
+            let text = format!(
+                "{destination}: group {group} first told after {wait:.1} s, not {limit:.1}"
+            );
             note(problems, invariant, text);
         }
     }

@@ -21,8 +21,9 @@ pub(crate) struct Load {
     pub(crate) senders: u32,
     /// Events in one request.
     pub(crate) batch: u64,
-    /// Incidents over which the events are spread.
+    /// Incidents over which the events are spread, from the first on.
     pub(crate) groups: u32,
+    pub(crate) first_group: u32,
     /// Between an answer and the next request.
     pub(crate) pause: Duration,
 }
@@ -33,6 +34,7 @@ impl Default for Load {
             senders: 8,
             batch: 1,
             groups: 24,
+            first_group: 0,
             pause: Duration::from_millis(5),
         }
     }
@@ -54,7 +56,7 @@ impl Senders {
                 let mut connection = Connection::default();
                 let mut turn = number;
                 while !stop.load(Ordering::Relaxed) {
-                    let group = turn % load.groups;
+                    let group = load.first_group + turn % load.groups;
                     turn += load.senders + 1;
                     connection.post(&rig, group, load.batch, false).await;
                     tokio::time::sleep(load.pause).await;

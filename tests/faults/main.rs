@@ -10,16 +10,20 @@
     reason = "a test fails by panicking, and says when it is skipped"
 )]
 
+mod certificates;
 mod controls;
 mod crash;
 mod history;
 mod judge;
 mod judging;
+mod limits;
 mod load;
 mod matrix;
 mod peer;
+mod peers;
 mod rig;
 mod service;
+mod syscalls;
 
 use libtest_mimic::Arguments;
 use matrix::Scenario;
@@ -30,7 +34,13 @@ const ABREAST: usize = 4;
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(ABREAST);
-    let scenarios = [crash::SCENARIOS, controls::SCENARIOS];
+    let scenarios = [
+        crash::SCENARIOS,
+        syscalls::SCENARIOS,
+        peers::SCENARIOS,
+        limits::SCENARIOS,
+        controls::SCENARIOS,
+    ];
     let mut trials = judging::trials();
     trials.extend(scenarios.into_iter().flatten().map(Scenario::trial));
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -79,7 +79,8 @@ impl Scenario {
             .enable_all()
             .build()
             .unwrap();
-        let rig = Rig::new();
+        // Crashes and disks are C; the other families are not about what is on the disk.
+        let rig = Rig::new(self.id.starts_with('C'));
         let run = AssertUnwindSafe((self.run)(rig.clone())).catch_unwind();
         let limit = Duration::from_secs(if is_long() { 4 * 3600 } else { 150 });
         let ended = runtime.block_on(async { tokio::time::timeout(limit, run).await });

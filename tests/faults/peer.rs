@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::history::{self, Delivery, Taking};
-use crate::rig::Rig;
+use crate::rig::{Rig, until};
 
 /// What a peer does with a request.
 #[derive(Clone, Debug)]
@@ -131,11 +131,16 @@ impl Peer {
     /// Its port takes no connection and refuses none, until what is returned is dropped.
     pub(crate) async fn black_hole(&self) -> (TcpListener, Vec<TcpStream>) {
         self.go_down().await;
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
         let address = format!("127.0.0.1:{}", self.port).parse().unwrap();
-        socket.bind(address).unwrap();
-        let listener = socket.listen(1).unwrap();
+        let mut narrow = None;
+        until(Duration::from_secs(5), async || {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            narrow = socket.bind(address).and_then(|()| socket.listen(1)).ok();
+            narrow.is_some()
+        })
+        .await;
+        let listener = narrow.unwrap();
         let mut fill = Vec::new();
         let patience = Duration::from_millis(200);
         while let Ok(Ok(stream)) = tokio::time::timeout(patience, TcpStream::connect(address)).await

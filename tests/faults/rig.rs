@@ -12,37 +12,76 @@ use crate::service::Service;
 /// How long a backlog may take to drain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-#[derive(Clone)]
-pub(crate) struct Rig(Arc<Inner>);
+const MEMORY: &str = "/dev/shm";
 
-struct Inner {
+#[derive(Clone)]
+pub(crate) struct Rig {
+    shared: Arc<Shared>,
+    place: Arc<Place>,
+}
+
+struct Shared {
     folder: tempfile::TempDir,
     began: Instant,
     history: Mutex<History>,
     ids: AtomicU64,
-    address: Mutex<Option<String>>,
     problems: Mutex<Vec<Problem>>,
 }
 
+/// Where a service has its files and listens.
+struct Place {
+    folder: PathBuf,
+    address: Mutex<Option<String>>,
+}
+
 impl Rig {
-    pub(crate) fn new() -> Self {
+    /// On a real disk, or in memory where there is such a place: what is not about the disk need not
+    /// wait for it.
+    pub(crate) fn new(on_disk: bool) -> Self {
+        let memory = Path::new(MEMORY);
+        let parent = if on_disk || !memory.is_dir() {
+            Path::new(env!("CARGO_TARGET_TMPDIR"))
+        } else {
+            memory
+        };
         let folder = tempfile::Builder::new()
             .prefix("faults-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .unwrap();
-        Self(Arc::new(Inner {
+            .tempdir_in(parent);
+        let folder = folder.unwrap();
+        let place = Place {
+            folder: folder.path().to_owned(),
+            address: Mutex::default(),
+        };
+        let shared = Shared {
             folder,
             began: Instant::now(),
             history: Mutex::default(),
             ids: AtomicU64::new(1),
-            address: Mutex::default(),
             problems: Mutex::default(),
-        }))
+        };
+        Self {
+            shared: Arc::new(shared),
+            place: Arc::new(place),
+        }
+    }
+
+    /// The same history for one more service.
+    pub(crate) fn apart(&self, name: &str) -> Self {
+        let folder = self.shared.folder.path().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = Place {
+            folder,
+            address: Mutex::default(),
+        };
+        Self {
+            shared: Arc::clone(&self.shared),
+            place: Arc::new(place),
+        }
     }
 
     /// A folder that vanishes with the rig.
     pub(crate) fn folder(&self) -> &Path {
-        self.0.folder.path()
+        &self.place.folder
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -50,11 +89,11 @@ impl Rig {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.0.began.elapsed()
+        self.shared.began.elapsed()
     }
 
     pub(crate) fn note<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
-        write(&mut self.0.history.lock().unwrap())
+        write(&mut self.shared.history.lock().unwrap())
     }
 
     pub(crate) fn history(&self) -> History {
@@ -62,23 +101,23 @@ impl Rig {
     }
 
     pub(crate) fn take_ids(&self, events: u64) -> u64 {
-        self.0.ids.fetch_add(events, Ordering::Relaxed)
+        self.shared.ids.fetch_add(events, Ordering::Relaxed)
     }
 
     /// Where events are sent, while somebody listens.
     pub(crate) fn address(&self) -> Option<String> {
-        self.0.address.lock().unwrap().clone()
+        self.place.address.lock().unwrap().clone()
     }
 
     pub(crate) fn listens_at(&self, address: Option<&str>) {
-        *self.0.address.lock().unwrap() = address.map(str::to_owned);
+        *self.place.address.lock().unwrap() = address.map(str::to_owned);
     }
 
     /// A demand of the scenario's own, under the invariant that it belongs to.
     pub(crate) fn require(&self, holds: bool, invariant: &'static str, text: impl Into<String>) {
         if !holds {
             let text = text.into();
-            self.0
+            self.shared
                 .problems
                 .lock()
                 .unwrap()
@@ -93,6 +132,13 @@ impl Rig {
             judge::lost(&history) == 0
         })
         .await;
+    }
+
+    /// Whether these groups are told at every destination.
+    pub(crate) fn is_told(&self, groups: std::ops::Range<u32>) -> bool {
+        let mut history = self.history();
+        history.posts.retain(|post| groups.contains(&post.group));
+        judge::lost(&history) == 0
     }
 
     /// The usual end: everything is told, the account balances, the process stops in order.
@@ -111,7 +157,7 @@ impl Rig {
 
     /// Everything that is wrong with the scenario.
     pub(crate) fn problems(&self) -> Vec<Problem> {
-        let mut problems = self.0.problems.lock().unwrap().clone();
+        let mut problems = self.shared.problems.lock().unwrap().clone();
         problems.extend(judge::judge(&self.history()));
         problems
     }
