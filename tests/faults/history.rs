@@ -47,6 +47,8 @@ pub(crate) struct Delivery {
     /// The id of the event that the message shows.
     pub(crate) event: Option<u64>,
     pub(crate) count: u64,
+    /// The rule, where Herald says something of itself.
+    pub(crate) own: Option<String>,
     pub(crate) opens: bool,
     pub(crate) at: Duration,
     pub(crate) taking: Taking,

@@ -31,6 +31,7 @@ fn good() -> History {
         group: Some(group),
         event: Some(event),
         count,
+        own: None,
         opens: key.ends_with('1'),
         at: ms(at),
         taking,

@@ -128,13 +128,31 @@ impl Connection {
         headers: &[&str],
         body: &[u8],
     ) -> Answer {
+        let head = match self.ask(address, headers, body).await {
+            Ok(head) => head,
+            Err(answer) => return answer,
+        };
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        match status {
+            Some(200..300) => Answer::Accepted,
+            Some(status) => Answer::Refused(status),
+            None => Answer::Unknown,
+        }
+    }
+
+    /// The same; the head of the answer, or what follows from there being none.
+    pub(crate) async fn ask(
+        &mut self,
+        address: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> Result<String, Answer> {
         let kept = self.stream.take().filter(|(to, _)| to == address);
         let mut stream = match kept {
             Some((_, stream)) => stream,
-            None => match TcpStream::connect(address).await {
-                Ok(stream) => stream,
-                Err(_) => return Answer::Refused(0),
-            },
+            None => TcpStream::connect(address)
+                .await
+                .map_err(|_| Answer::Refused(0))?,
         };
         let headers: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
         let length = body.len();
@@ -143,7 +161,8 @@ impl Connection {
                 .into_bytes();
         request.extend_from_slice(body);
         let asked = async {
-            stream.write_all(&request).await.ok()?;
+            // A refusal may come before the whole body is taken.
+            let _sent = stream.write_all(&request).await;
             let mut read = Vec::new();
             let head = until_blank_line(&mut stream, &mut read).await.ok()??;
             let length: usize = header(&head, "content-length").parse().unwrap_or(0);
@@ -155,18 +174,11 @@ impl Connection {
             Some(head)
         };
         let head = tokio::time::timeout(WAIT, asked).await.ok().flatten();
-        let Some(head) = head else {
-            return Answer::Unknown;
-        };
+        let head = head.ok_or(Answer::Unknown)?;
         if !header(&head, "connection").eq_ignore_ascii_case("close") {
             self.stream = Some((address.to_owned(), stream));
         }
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-        match status {
-            Some(200..300) => Answer::Accepted,
-            Some(status) => Answer::Refused(status),
-            None => Answer::Unknown,
-        }
+        Ok(head)
     }
 }
 

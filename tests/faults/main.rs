@@ -11,8 +11,10 @@
 )]
 
 mod certificates;
+mod cgroup;
 mod controls;
 mod crash;
+mod disk;
 mod history;
 mod judge;
 mod judging;
@@ -21,9 +23,11 @@ mod load;
 mod matrix;
 mod peer;
 mod peers;
+mod process;
 mod rig;
 mod service;
 mod syscalls;
+mod volume;
 
 use libtest_mimic::Arguments;
 use matrix::Scenario;
@@ -32,13 +36,16 @@ use matrix::Scenario;
 const ABREAST: usize = 4;
 
 fn main() {
+    rig::clean();
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(ABREAST);
     let scenarios = [
         crash::SCENARIOS,
         syscalls::SCENARIOS,
+        disk::SCENARIOS,
         peers::SCENARIOS,
         limits::SCENARIOS,
+        process::SCENARIOS,
         controls::SCENARIOS,
     ];
     let mut trials = judging::trials();

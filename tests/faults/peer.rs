@@ -285,12 +285,15 @@ fn record(shared: &Shared, head: &str, body: &[u8], taking: Taking) {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let data = &body["data"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rule = text(&data["incident"]["rule"]);
+    let group = history::group(&rule);
     let at = shared.rig.now();
     let delivery = Delivery {
         destination: shared.name,
         key: header(head, "webhook-id").to_owned(),
         uid: text(&data["incident"]["uid"]),
-        group: history::group(&text(&data["incident"]["rule"])),
+        group,
+        own: group.is_none().then_some(rule),
         event: history::id(&text(&data["event"]["output_fields"]["proc.cmdline"])),
         count: data["incident"]["count"].as_u64().unwrap_or(0),
         opens: body["type"] == "incident.open",

@@ -27,6 +27,18 @@ pub(crate) struct Launch {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// Where the store is, unless in the rig's folder.
     pub(crate) store: Option<PathBuf>,
+    pub(crate) output: Output,
+}
+
+/// Where the service writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Into the log that the scenario sees.
+    #[default]
+    Read,
+    Closed,
+    /// Into pipes that fill up.
+    Unread,
 }
 
 impl Launch {
@@ -59,10 +71,21 @@ impl Launch {
         self
     }
 
+    pub(crate) fn output(mut self, output: Output) -> Self {
+        self.output = output;
+        self
+    }
+
     pub(crate) fn on(mut self, store: &Path) -> Self {
         self.store = Some(store.to_owned());
         self
     }
+}
+
+/// A port that was free just now, for a service that cannot say which one it got.
+fn free_port() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 /// Retries that fit into a test.
@@ -91,17 +114,42 @@ impl Service {
         let file = rig.folder().join("herald.yaml");
         let store = launch.store.clone().unwrap_or_else(|| rig.store());
         write_config(&file, &store, &launch.config);
+        let blind = launch.output != Output::Read;
+        let fixed = blind.then(|| (free_port(), free_port()));
+        if let Some((events, admin)) = &fixed {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let text = text.replacen("127.0.0.1:0", events, 1);
+            std::fs::write(&file, text.replacen("127.0.0.1:0", admin, 1)).unwrap();
+        }
         let mut words: Vec<&str> = launch.under.iter().map(String::as_str).collect();
+        if launch.output == Output::Closed {
+            words.extend(["sh", "-c", "exec \"$0\" \"$@\" >&- 2>&-"]);
+        }
         words.extend([env!("CARGO_BIN_EXE_falco-herald"), "serve", "--config"]);
         let mut words = words.into_iter();
         let mut child = Command::new(words.next().unwrap())
             .args(words)
             .arg(&file)
             .envs(launch.environment.iter().cloned())
-            .stdout(Stdio::null())
+            .stdout(if blind { Stdio::piped() } else { Stdio::null() })
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        if let Some((events, admin)) = fixed {
+            let ready = async || get(&events, "/readyz").await.is_some();
+            let up = until(START, ready).await;
+            rig.listens_at(Some(&events));
+            let service = Self {
+                child,
+                events,
+                admin,
+                log: Arc::default(),
+                store,
+            };
+            return up
+                .map(|_| service)
+                .ok_or_else(|| "it does not listen".to_owned());
+        }
         let (tell, listens) = oneshot::channel();
         let log = Arc::new(Mutex::new(Vec::new()));
         let stderr = child.stderr.take().unwrap();
@@ -163,7 +211,7 @@ impl Service {
 
     /// Waits until the process has ended; the exit code, or `None` after a signal.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        let limit = Duration::from_secs(40);
+        let limit = Duration::from_secs(28);
         until(limit, async || self.child.try_wait().unwrap().is_some()).await;
         self.child
             .try_wait()

@@ -1,0 +1,390 @@
+//! The process and what surrounds it: signals, closed outputs, limits, reloads, a second process.
+
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use tokio::net::TcpStream;
+
+use crate::cgroup::Cgroup;
+use crate::crash::START;
+use crate::history::{Answer, Counter, Recovery, Sample};
+use crate::load::{Connection, Load, Senders};
+use crate::matrix::{Did, Scenario};
+use crate::peer::{Mode, Peer};
+use crate::rig::{PATIENCE, Rig, is_long, until};
+use crate::service::{Launch, Output, Service, write_config};
+
+macro_rules! scenario {
+    ($id:literal, $name:literal, $tools:expr, $run:expr) => {
+        Scenario {
+            id: $id,
+            name: $name,
+            tools: $tools,
+            control: None,
+            run: |rig| $run(rig).boxed_local(),
+        }
+    };
+}
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario!(
+        "S1",
+        "a stop under load with a stuck peer ends in time",
+        &[],
+        stop
+    ),
+    scenario!(
+        "S1 twice",
+        "a second signal ends the process at once",
+        &[],
+        stop_twice
+    ),
+    scenario!(
+        "S2",
+        "a process that was stopped for a while says nothing false",
+        &[],
+        pause
+    ),
+    scenario!("S3 closed", "closed outputs disturb nothing", &[], |rig| {
+        outputs(rig, Output::Closed)
+    }),
+    scenario!(
+        "S3 full",
+        "a log that nobody reads disturbs nothing",
+        &[],
+        |rig| outputs(rig, Output::Unread)
+    ),
+    scenario!(
+        "F1",
+        "too few descriptors disturb the store never and others only briefly",
+        &["prlimit"],
+        descriptors
+    ),
+    scenario!(
+        "M1",
+        "ten times too much fits into 256 MiB, and critical events get through",
+        &[],
+        memory
+    ),
+    scenario!(
+        "G2",
+        "a second process on the same store refuses",
+        &[],
+        second
+    ),
+    scenario!(
+        "R1",
+        "reloads under load, half of them broken, lose nothing",
+        &[],
+        reloads
+    ),
+    scenario!(
+        "P1",
+        "poison events in the middle of load stop nobody",
+        &[],
+        poison
+    ),
+];
+
+/// The group of a critical event in the middle.
+const CRITICAL: u32 = 600;
+
+const LOAD: Load = Load {
+    senders: 8,
+    batch: 1,
+    groups: 24,
+    first_group: 0,
+    pause: Duration::from_millis(10),
+};
+
+/// Everything under way at the stop has this long.
+const STOP: Duration = Duration::from_secs(25);
+
+async fn stuck(rig: &Rig) -> (Vec<Peer>, Launch) {
+    let peers = vec![
+        Peer::healthy(rig, "good").await,
+        Peer::start(rig, "stuck").await,
+    ];
+    peers[1].set(Mode::Silent);
+    let entries = peers[0].entry("retry_initial: 100ms") + &peers[1].entry("timeout: 5m");
+    let launch = Launch::with(&entries, &[&peers[0], &peers[1]]);
+    (peers, launch)
+}
+
+async fn stop(rig: Rig) -> Did {
+    let (peers, launch) = stuck(&rig).await;
+    let service = Service::start(&rig, &launch).await;
+    let senders = Senders::start(&rig, LOAD);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let began = Instant::now();
+    let code = service.terminate().await;
+    let took = began.elapsed();
+    rig.listens_at(None);
+    senders.stop().await;
+    let text = format!("ended with {code:?} after {took:.1?}");
+    rig.require(
+        code == Some(0) && took <= STOP + Duration::from_millis(500),
+        "I6",
+        text,
+    );
+    peers[1].set(Mode::Well);
+    // The sends that were cut are ambiguous, which their taking says already.
+    let service = Service::recover(&rig, &launch, "a stop", START).await;
+    rig.finish(service).await;
+    Did::once(format!(
+        "SIGTERM under load with a peer that never answers: exit after {took:.1?}"
+    ))
+}
+
+async fn stop_twice(rig: Rig) -> Did {
+    let (peers, launch) = stuck(&rig).await;
+    let mut service = Service::start(&rig, &launch).await;
+    let senders = Senders::start(&rig, LOAD);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    service.signal("TERM");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = Instant::now();
+    service.signal("TERM");
+    let code = service.ended().await;
+    let took = began.elapsed();
+    rig.listens_at(None);
+    senders.stop().await;
+    let text = format!("ended with {code:?} after {took:.1?}");
+    rig.require(took < Duration::from_secs(2), "I6", text);
+    peers[1].set(Mode::Well);
+    rig.note(|history| history.crashes += 1);
+    let service = Service::recover(&rig, &launch, "two signals", START).await;
+    rig.finish(service).await;
+    Did::once(format!(
+        "SIGTERM twice under load: exit {code:?} after {took:.1?}"
+    ))
+}
+
+async fn pause(rig: Rig) -> Did {
+    let peer = Peer::start(&rig, "good").await;
+    let service = Service::start(&rig, &Launch::to(&[&peer])).await;
+    let senders = Senders::start(&rig, LOAD);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let length = Duration::from_secs(if is_long() { 60 } else { 10 });
+    service.signal("STOP");
+    tokio::time::sleep(length).await;
+    service.signal("CONT");
+    // What was under way has outlasted its time-out: as ambiguous as a crash.
+    rig.note(|history| history.crashes += 1);
+    let accepted = |rig: &Rig| rig.note(|history| history.acknowledged());
+    let before = accepted(&rig);
+    let took = until(PATIENCE, async || accepted(&rig) > before).await;
+    rig.note(|history| {
+        let from = "SIGCONT".to_owned();
+        let limit = Duration::from_secs(2);
+        history.recoveries.push(Recovery { from, took, limit });
+    });
+    senders.stop().await;
+    rig.finish(service).await;
+    let own = rig.note(|history| {
+        let own = history
+            .deliveries
+            .iter()
+            .filter_map(|told| told.own.clone());
+        own.collect::<Vec<_>>()
+    });
+    rig.require(own.is_empty(), "I2", format!("said of itself: {own:?}"));
+    Did::once(format!("SIGSTOP for {length:?}, SIGCONT"))
+}
+
+async fn outputs(rig: Rig, output: Output) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    let launch = Launch::to(&[&peer]).output(output);
+    let mut service = Service::start(&rig, &launch).await;
+    // Each delivery is a line of the log: enough to fill a pipe.
+    let load = Load {
+        groups: 600,
+        pause: Duration::ZERO,
+        ..LOAD
+    };
+    let senders = Senders::start(&rig, load);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    senders.stop().await;
+    Connection::default().post(&rig, 1_000, 1, true).await;
+    rig.settle().await;
+    rig.require(service.is_running(), "I6", "the process ended");
+    rig.finish(service).await;
+    Did::once(format!("standard output and error {output:?}"))
+}
+
+async fn descriptors(rig: Rig) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    let launch = Launch::to(&[&peer]).under(&["prlimit", "--nofile=64:64"]);
+    let service = Service::start(&rig, &launch).await;
+    let mut kept = Connection::default();
+    kept.post(&rig, 0, 1, true).await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        // Some may be sent away at once.
+        crowd.extend(TcpStream::connect(&service.events).await);
+    }
+    for group in 0..10 {
+        // The sender that was there before goes on, and what it sends is stored.
+        let answer = kept.post(&rig, group, 1, false).await;
+        rig.require(
+            answer == Answer::Accepted,
+            "I4",
+            format!("the first sender got {answer:?}"),
+        );
+    }
+    drop(crowd);
+    let limit = Duration::from_secs(5);
+    let took = until(limit, async || {
+        Connection::default().post(&rig, 20, 1, false).await == Answer::Accepted
+    })
+    .await;
+    let log = service.log.lock().unwrap().join("\n");
+    let failed = log.lines().find(|line| line.contains("cannot write"));
+    rig.require(
+        failed.is_none(),
+        "I6",
+        format!("the store failed: {failed:?}"),
+    );
+    rig.note(|history| {
+        let from = "too few descriptors".to_owned();
+        history.recoveries.push(Recovery { from, took, limit });
+    });
+    rig.finish(service).await;
+    Did::once("64 descriptors, 100 idle connections")
+}
+
+async fn memory(rig: Rig) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    peer.set(Mode::Slow(Duration::from_millis(100)));
+    let group = Cgroup::with_memory(256 << 20);
+    let mut launch = Launch::to(&[&peer]);
+    if let Some(group) = &group {
+        launch = launch.under(&["sh", "-c", "echo $$ >\"$0\"; exec \"$@\"", &group.procs()]);
+    }
+    let mut service = Service::start(&rig, &launch).await;
+    let load = Load {
+        batch: 100,
+        groups: 200,
+        pause: Duration::ZERO,
+        ..LOAD
+    };
+    let senders = Senders::start(&rig, load);
+    let ends = rig.now() + Duration::from_secs(5);
+    let mut posted = false;
+    while rig.now() < ends {
+        let sample = service.sample();
+        rig.note(|history| history.samples.push(sample));
+        if !posted && rig.now() + Duration::from_secs(3) > ends {
+            posted = true;
+            Connection::default().post(&rig, CRITICAL, 1, true).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    senders.stop().await;
+    rig.require(service.is_running(), "I5", "the process was killed");
+    rig.note(|history| {
+        history.caps = Some(Sample {
+            resident: 256 << 20,
+            descriptors: 200,
+            threads: 64,
+            store: 1 << 30,
+        });
+    });
+    rig.finish(service).await;
+    let peak = rig.note(|history| history.samples.iter().map(|s| s.resident >> 20).max());
+    let by = if group.is_some() { "cgroup" } else { "watched" };
+    Did::once(format!(
+        "8 senders of 100 events, a peer of 100 ms, 256 MiB ({by}): peak {} MiB",
+        peak.unwrap_or(0)
+    ))
+}
+
+async fn second(rig: Rig) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    let launch = Launch::to(&[&peer]);
+    let service = Service::start(&rig, &launch).await;
+    let senders = Senders::start(&rig, LOAD);
+    let other = rig.apart("second");
+    let second = Service::try_start(&other, &launch.clone().on(&rig.store())).await;
+    let text = second.err().unwrap_or_else(|| "it started".to_owned());
+    rig.require(
+        text.contains("in use") || text.contains("another"),
+        "I6",
+        text.clone(),
+    );
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    senders.stop().await;
+    rig.finish(service).await;
+    Did::once("a second process on the store of a running one")
+}
+
+/// How many reloads are asked for.
+const RELOADS: u64 = 30;
+
+async fn reloads(rig: Rig) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    let launch = Launch::to(&[&peer]);
+    let service = Service::start(&rig, &launch).await;
+    let senders = Senders::start(&rig, LOAD);
+    let family = "falco_herald_config_reloads_total";
+    for number in 1..=RELOADS {
+        let config = match number % 4 {
+            0 => launch.config.replace("200ms", "300ms"),
+            1 => launch.config.replace("group_by", "group_bi"),
+            2 => launch.config.clone(),
+            // Half written.
+            _ => launch
+                .config
+                .chars()
+                .take(launch.config.len() / 2)
+                .collect(),
+        };
+        write_config(&rig.folder().join("herald.yaml"), &rig.store(), &config);
+        service.signal("HUP");
+        let counted = async || service.metric(family).await;
+        let counted = until(START, async || counted().await >= number).await;
+        rig.require(
+            counted.is_some(),
+            "I7",
+            format!("reload {number} was not counted"),
+        );
+    }
+    for outcome in ["applied", "refused"] {
+        let name = format!("{family}{{outcome=\"{outcome}\"");
+        let said = service.metric(&name).await;
+        let least = RELOADS / 2;
+        rig.note(|history| history.counters.push(Counter { name, said, least }));
+    }
+    senders.stop().await;
+    write_config(
+        &rig.folder().join("herald.yaml"),
+        &rig.store(),
+        &launch.config,
+    );
+    rig.finish(service).await;
+    Did {
+        rounds: RELOADS,
+        what: "SIGHUP under load; unknown keys and half-written files in between".into(),
+    }
+}
+
+async fn poison(rig: Rig) -> Did {
+    let peer = Peer::healthy(&rig, "good").await;
+    let mut service = Service::start(&rig, &Launch::to(&[&peer])).await;
+    let senders = Senders::start(&rig, LOAD);
+    let mut sender = Connection::default();
+    let mut posted = 0;
+    for file in ["hostile-events.ndjson", "hostile-fields.ndjson"] {
+        let path = format!("{}/tests/data/{file}", env!("CARGO_MANIFEST_DIR"));
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            sender.exchange(&service.events, &[], line.as_bytes()).await;
+            posted += 1;
+        }
+    }
+    senders.stop().await;
+    Connection::default().post(&rig, CRITICAL, 1, true).await;
+    rig.settle().await;
+    rig.require(service.is_running(), "I6", "the process ended");
+    rig.finish(service).await;
+    Did::once(format!("{posted} hostile events in the middle of load"))
+}
