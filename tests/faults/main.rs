@@ -12,9 +12,11 @@
 
 mod certificates;
 mod cgroup;
+mod clock;
 mod controls;
 mod crash;
 mod disk;
+mod door;
 mod history;
 mod judge;
 mod judging;
@@ -46,6 +48,8 @@ fn main() {
         peers::SCENARIOS,
         limits::SCENARIOS,
         process::SCENARIOS,
+        clock::SCENARIOS,
+        door::SCENARIOS,
         controls::SCENARIOS,
     ];
     let mut trials = judging::trials();

@@ -97,7 +97,15 @@ impl Scenario {
                 .iter()
                 .any(|problem| problem.invariant == invariant)
         });
-        let texts: Vec<_> = problems.iter().take(6).map(ToString::to_string).collect();
+        // A few of each kind.
+        let mut texts = Vec::new();
+        for problem in &problems {
+            let alike = |other: &&(&str, String)| other.0 == problem.invariant;
+            if texts.iter().filter(alike).count() < 3 {
+                texts.push((problem.invariant, problem.to_string()));
+            }
+        }
+        let texts: Vec<_> = texts.into_iter().map(|(_, text)| text).collect();
         let (verdict, failed) = match (wrong, found) {
             (Some(panic), _) => (format!("failed: {panic}"), true),
             (None, Some(true)) => ("control: detected".to_owned(), false),
