@@ -95,6 +95,9 @@ pub(crate) struct Probe {
 pub(crate) struct History {
     pub(crate) posts: Vec<Post>,
     pub(crate) deliveries: Vec<Delivery>,
+    /// Events acknowledged and not told in histories of their own: one for each disk that a power cut
+    /// could leave.
+    pub(crate) lost_in_cuts: u64,
     /// Everybody who must be told of everything in the end.
     pub(crate) destinations: Vec<&'static str>,
     /// Those that no fault touches.

@@ -52,7 +52,7 @@ pub(crate) fn lost(history: &History) -> u64 {
         });
         missing.sum()
     });
-    at.max().unwrap_or(0)
+    at.max().unwrap_or(0) + history.lost_in_cuts
 }
 
 /// Deliveries beyond one a key.

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and says when it is skipped"
 )]
 
+mod blocklog;
 mod certificates;
 mod cgroup;
 mod clock;
@@ -25,6 +26,7 @@ mod load;
 mod matrix;
 mod peer;
 mod peers;
+mod power;
 mod process;
 mod rig;
 mod service;
@@ -45,6 +47,7 @@ fn main() {
         crash::SCENARIOS,
         syscalls::SCENARIOS,
         disk::SCENARIOS,
+        power::SCENARIOS,
         peers::SCENARIOS,
         limits::SCENARIOS,
         process::SCENARIOS,

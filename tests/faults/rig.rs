@@ -49,7 +49,7 @@ impl Rig {
             memory
         };
         let folder = tempfile::Builder::new()
-            .prefix("faults-")
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir_in(parent);
         let folder = folder.unwrap();
         let place = Place {

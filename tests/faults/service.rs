@@ -135,41 +135,36 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        // From here on it ends with what holds it, also when its start is given up.
+        let mut service = Self {
+            child,
+            events: String::new(),
+            admin: String::new(),
+            log: Arc::default(),
+            store,
+        };
         if let Some((events, admin)) = fixed {
+            service.child.stderr = Some(stderr);
             let ready = async || get(&events, "/readyz").await.is_some();
             let up = until(START, ready).await;
-            rig.listens_at(Some(&events));
-            let service = Self {
-                child,
-                events,
-                admin,
-                log: Arc::default(),
-                store,
+            up.ok_or_else(|| "it does not listen".to_owned())?;
+            (service.events, service.admin) = (events, admin);
+        } else {
+            let (tell, listens) = oneshot::channel();
+            let kept = Arc::clone(&service.log);
+            std::thread::spawn(move || read_log(stderr, &kept, tell));
+            let listens = tokio::time::timeout(START, listens).await;
+            let Ok(Ok((events, admin))) = listens else {
+                drop(service.child.kill());
+                let code = service.child.wait().unwrap();
+                let last = service.log.lock().unwrap().last().cloned();
+                return Err(format!("{code}: {}", last.unwrap_or_default()));
             };
-            return up
-                .map(|_| service)
-                .ok_or_else(|| "it does not listen".to_owned());
+            (service.events, service.admin) = (events, admin);
         }
-        let (tell, listens) = oneshot::channel();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let stderr = child.stderr.take().unwrap();
-        let kept = Arc::clone(&log);
-        std::thread::spawn(move || read_log(stderr, &kept, tell));
-        let listens = tokio::time::timeout(START, listens).await;
-        let Ok(Ok((events, admin))) = listens else {
-            drop(child.kill());
-            let code = child.wait().unwrap();
-            let last = log.lock().unwrap().last().cloned().unwrap_or_default();
-            return Err(format!("{code}: {last}"));
-        };
-        rig.listens_at(Some(&events));
-        Ok(Self {
-            child,
-            events,
-            admin,
-            log,
-            store,
-        })
+        rig.listens_at(Some(&service.events));
+        Ok(service)
     }
 
     /// Starts it again and notes how long that took until it was ready.
