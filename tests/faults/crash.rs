@@ -46,7 +46,7 @@ async fn kills(rig: Rig) -> Did {
         ..Load::default()
     };
     let senders = Senders::start(&rig, load);
-    let rounds = rounds(20);
+    let rounds = u64::from(rounds().unwrap_or(if is_long() { 1_000 } else { 20 }));
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
     for round in 0..rounds {

@@ -23,8 +23,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         id: "C11",
-        name: "a disk that turns read-only is never acknowledged to",
-        tools: &["root", "mkfs.ext4", "mount"],
+        name: "a disk that takes no more writes is never acknowledged to",
+        tools: &["root", "python3", "mkfs.ext4", "mount"],
         control: None,
         run: |rig| read_only(rig).boxed_local(),
     },
@@ -169,7 +169,7 @@ async fn read_only(rig: Rig) -> Did {
     let mut service = Service::start(&rig, &launch).await;
     let senders = Senders::start(&rig, LOAD);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    volume.abort();
+    volume.shut_down();
     let mut unready = false;
     let noticed = until(PATIENCE, async || {
         let running = service.is_running();
@@ -177,7 +177,11 @@ async fn read_only(rig: Rig) -> Did {
         unready
     })
     .await;
-    rig.require(noticed.is_some(), "I7", "ready on a disk that is read-only");
+    rig.require(
+        noticed.is_some(),
+        "I7",
+        "ready on a disk that takes no writes",
+    );
     let ended = until(Duration::from_secs(5), async || !service.is_running()).await;
     rig.listens_at(None);
     senders.stop().await;
@@ -191,9 +195,9 @@ async fn read_only(rig: Rig) -> Did {
     rig.note(|history| history.ghosts = true);
     volume.unmount();
     volume.mount_again();
-    let service = Service::recover(&rig, &launch, "a read-only disk", START).await;
+    let service = Service::recover(&rig, &launch, "a disk without writes", START).await;
     rig.finish(service).await;
     Did::once(format!(
-        "ext4 turns read-only under load: unready {unready}, exit {code:?}; mounted anew, restart"
+        "ext4 shuts down under load: unready {unready}, exit {code:?}; mounted anew, restart"
     ))
 }

@@ -270,13 +270,19 @@ fn late(
         if let Some((wait, group)) = latest(history, posts, destination)
             && wait > limit
         {
-            let (wait, limit) = (wait.as_secs_f32(), limit.as_secs_f32());
-            let text = format!(
-                "{destination}: group {group} first told after {wait:.1} s, not {limit:.1}"
-            );
+            let text = if wait > history_end(history) {
+                format!("{destination}: group {group} never told")
+            } else {
+                format!("{destination}: group {group} first told after {wait:.1?}, not {limit:.1?}")
+            };
             note(problems, invariant, text);
         }
     }
+}
+
+fn history_end(history: &History) -> Duration {
+    let last = history.deliveries.last();
+    last.map_or(Duration::MAX, |delivery| delivery.at)
 }
 
 fn bounds(history: &History, problems: &mut Vec<Problem>) {

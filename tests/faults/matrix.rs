@@ -143,7 +143,9 @@ fn said(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Writes the table of the run into the target folder, and in the long tier beside the tests.
-pub(crate) fn write() {
+///
+/// The latter only of a run of `all` scenarios.
+pub(crate) fn write(all: bool) {
     let mut rows = ROWS.lock().unwrap();
     if rows.is_empty() {
         return;
@@ -177,7 +179,7 @@ pub(crate) fn write() {
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     std::fs::write(target.join("fault-matrix.md"), &text).unwrap();
-    if is_long() {
+    if all && is_long() {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/MATRIX.md");
         std::fs::write(beside, &text).unwrap();
     }

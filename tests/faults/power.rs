@@ -15,7 +15,7 @@ use crate::judge;
 use crate::load::Connection;
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
-use crate::rig::{Rig, is_long, until};
+use crate::rig::{Rig, is_long, rounds, until};
 use crate::service::{Launch, Service};
 use crate::volume::{self, Volume};
 
@@ -59,7 +59,11 @@ const DRAIN: Duration = Duration::from_secs(10);
 const ABREAST: usize = 3;
 
 async fn honest(rig: Rig) -> Did {
-    let most = if is_long() { 6_000 } else { 18 };
+    let most = match rounds() {
+        Some(rounds) if is_long() => rounds as usize,
+        _ if is_long() => usize::MAX / 4,
+        _ => 18,
+    };
     let (rounds, bytes) = cut(&rig, &[], most).await;
     Did {
         rounds,

@@ -131,11 +131,17 @@ impl Rig {
 
     /// Waits until everything acknowledged is told, or until that is hopeless.
     pub(crate) async fn settle(&self) {
-        until(PATIENCE, async || {
-            let history = self.history();
-            judge::lost(&history) == 0
-        })
-        .await;
+        let began = Instant::now();
+        let patience = if is_long() { PATIENCE * 20 } else { PATIENCE };
+        while began.elapsed() < patience {
+            let counting = Instant::now();
+            if self.note(|history| judge::lost(history)) == 0 {
+                return;
+            }
+            // A long history takes a while to count, during which nobody can add to it.
+            let pause = counting.elapsed() * 4;
+            tokio::time::sleep(pause.max(Duration::from_millis(20))).await;
+        }
     }
 
     /// Whether these groups are told at every destination.
@@ -190,12 +196,10 @@ pub(crate) fn is_long() -> bool {
     std::env::var("HERALD_FAULTS").is_ok_and(|tier| tier == "long")
 }
 
-/// Rounds of the kill loop.
+/// Rounds of what can be done any number of times, where the runner says how many.
 #[expect(clippy::disallowed_methods, reason = "how long is the runner's choice")]
-pub(crate) fn rounds(short: u64) -> u64 {
-    let asked = std::env::var("HERALD_FAULT_ROUNDS").ok();
-    let asked = asked.and_then(|rounds| rounds.parse().ok());
-    asked.unwrap_or(if is_long() { 1_000 } else { short })
+pub(crate) fn rounds() -> Option<u32> {
+    std::env::var("HERALD_FAULT_ROUNDS").ok()?.parse().ok()
 }
 
 /// Whether tools that are missing are a failure.
