@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use crate::history::Recovery;
+use crate::launch::Launch;
 use crate::load::{Load, Senders};
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
 use crate::rig::{Rig, until};
-use crate::service::{Launch, Service};
+use crate::service::Service;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
     id: "C12",

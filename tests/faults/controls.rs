@@ -7,11 +7,13 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::launch::Launch;
 use crate::load::{Connection, Load, Senders};
 use crate::matrix::{Did, Scenario};
-use crate::peer::{Peer, header, until_blank_line};
+use crate::peer::Peer;
 use crate::rig::Rig;
-use crate::service::{Launch, Service};
+use crate::service::Service;
+use crate::wire::{header, until_blank_line};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[Scenario {
     id: "control 2",

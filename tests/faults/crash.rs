@@ -7,11 +7,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::history::Recovery;
+use crate::launch::Launch;
 use crate::load::{Connection, Load, Senders};
 use crate::matrix::{Did, Scenario};
 use crate::peer::{Mode, Peer};
 use crate::rig::{Rig, is_long, rounds};
-use crate::service::{Launch, Service};
+use crate::service::Service;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {

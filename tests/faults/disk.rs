@@ -6,12 +6,14 @@ use futures_util::FutureExt;
 
 use crate::crash::START;
 use crate::history::{Answer, Counter, Probe, Recovery, event};
+use crate::launch::Launch;
 use crate::load::{Connection, Load, Senders, get};
 use crate::matrix::{Did, Scenario};
-use crate::peer::{Peer, header};
+use crate::peer::Peer;
 use crate::rig::{PATIENCE, Rig, until};
-use crate::service::{Launch, Service};
+use crate::service::Service;
 use crate::volume::Volume;
+use crate::wire::header;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -45,6 +47,9 @@ const LOAD: Load = Load {
     pause: Duration::from_millis(20),
 };
 
+/// How long a change of the room may go unnoticed.
+const NOTICED: Duration = Duration::from_secs(10);
+
 async fn full(rig: Rig) -> Did {
     let peer = Peer::healthy(&rig, "good").await;
     let mut volume = Volume::new(rig.folder(), SIZE);
@@ -52,62 +57,25 @@ async fn full(rig: Rig) -> Did {
     let mut service = Service::start(&rig, &launch).await;
     let senders = Senders::start(&rig, LOAD);
     tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut sender = Connection::default();
 
     // The last 5% are for what is critical.
     volume.fill((SIZE << 20) / 40);
-    let mut sender = Connection::default();
-    let refused = async |sender: &mut Connection| {
-        let answer = sender.post(&rig, NOTICE, 1, false).await;
-        // Nobody listens when the process has ended, which is found out below.
-        matches!(answer, Answer::Refused(503 | 0))
-    };
-    let closed = until(Duration::from_secs(8), async || refused(&mut sender).await).await;
-    rig.require(
-        closed.is_some(),
-        "I8",
-        "with 2.5% of room a notice was never refused",
-    );
+    let closed = until(NOTICED, async || is_refused(&rig, &mut sender).await).await;
+    let text = "with 2.5% of room a notice was never refused";
+    rig.require(closed.is_some(), "I8", text);
     let critical = sender.post(&rig, CRITICAL, 1, true).await;
     let text = format!("with 2.5% of room a critical event was {critical:?}");
     rig.require(critical == Answer::Accepted, "I8", text);
 
     volume.fill(0);
-    let full = until(Duration::from_secs(8), async || refused(&mut sender).await).await;
-    rig.require(
-        full.is_some(),
-        "I7",
-        "on a full disk a notice was never refused",
-    );
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let first = rig.take_ids(1);
-    let body = event(NOTICE, first, false);
-    let head = sender
-        .ask(&service.events, &[], body.as_bytes())
-        .await
-        .unwrap_or_default();
-    let polite = !header(&head, "retry-after").is_empty()
-        && header(&head, "connection").eq_ignore_ascii_case("close");
-    rig.require(polite, "I7", format!("the refusal is {head:?}"));
-    let ready = get(&service.events, "/readyz").await;
-    let reason = ready.clone().unwrap_or_default().1;
-    rig.require(
-        reason.contains("reason"),
-        "I7",
-        format!("/readyz says {reason:?}"),
-    );
-    rig.note(|history| {
-        history.probes.push(Probe {
-            during: "a full disk".into(),
-            said: ready.is_some_and(|(status, _)| status == 200),
-            truth: false,
-        });
-    });
-    rig.require(
-        service.is_running(),
-        "I6",
-        "the process ended on a full disk",
-    );
-    if !service.is_running() {
+    let closed = until(NOTICED, async || is_refused(&rig, &mut sender).await).await;
+    let text = "on a full disk a notice was never refused";
+    rig.require(closed.is_some(), "I7", text);
+    while_full(&rig, &service, &mut sender).await;
+    let running = service.is_running();
+    rig.require(running, "I6", "the process ended on a full disk");
+    if !running {
         rig.listens_at(None);
         senders.stop().await;
         rig.note(|history| history.crashes += 1);
@@ -117,49 +85,70 @@ async fn full(rig: Rig) -> Did {
         return Did::once("a full disk ended the process; emptied, restarted");
     }
     senders.stop().await;
-    let lost = rig.history().refused();
-    let said = service
-        .metric("falco_herald_events_lost_total{reason=\"disk_full\"")
-        .await;
+    let least = rig.history().refused();
+    let name = "falco_herald_events_lost_total{reason=\"disk_full\"";
+    let said = service.metric(name).await;
     rig.note(|history| {
-        let name = "falco_herald_events_lost_total{reason=\"disk_full\"}".into();
-        history.counters.push(Counter {
-            name,
-            said,
-            least: lost,
-        });
+        let name = name.to_owned();
+        history.counters.push(Counter { name, said, least });
     });
 
     volume.empty();
-    let limit = Duration::from_secs(10);
-    let accepts = async |sender: &mut Connection| {
-        sender.post(&rig, NOTICE, 1, false).await == Answer::Accepted
-    };
-    let took = until(limit, async || accepts(&mut sender).await).await;
+    with_room_again(&rig, &mut sender).await;
+    rig.finish(service).await;
+    Did::once(format!(
+        "64 MiB ext4 filled to 2.5% and to 0 under load, then emptied; {least} requests refused"
+    ))
+}
+
+async fn is_refused(rig: &Rig, sender: &mut Connection) -> bool {
+    let answer = sender.post(rig, NOTICE, 1, false).await;
+    // Nobody listens when the process has ended, which is found out later.
+    matches!(answer, Answer::Refused(503 | 0))
+}
+
+async fn while_full(rig: &Rig, service: &Service, sender: &mut Connection) {
+    let body = event(NOTICE, rig.take_ids(1), false);
+    let head = sender.ask(&service.events, &[], body.as_bytes()).await;
+    let head = head.unwrap_or_default();
+    let polite = !header(&head, "retry-after").is_empty()
+        && header(&head, "connection").eq_ignore_ascii_case("close");
+    rig.require(polite, "I7", format!("the refusal is {head:?}"));
+    let ready = get(&service.events, "/readyz").await;
+    let (status, reason) = ready.unwrap_or_default();
+    let text = format!("/readyz says {reason:?}");
+    rig.require(reason.contains("reason"), "I7", text);
+    rig.note(|history| {
+        history.probes.push(Probe {
+            during: "a full disk".into(),
+            said: status == 200,
+            truth: false,
+        });
+    });
+}
+
+async fn with_room_again(rig: &Rig, sender: &mut Connection) {
+    let took = until(NOTICED, async || {
+        sender.post(rig, NOTICE, 1, false).await == Answer::Accepted
+    })
+    .await;
     rig.note(|history| {
         let from = "a full disk".to_owned();
+        let limit = NOTICED;
         history.recoveries.push(Recovery { from, took, limit });
     });
     let is_told = || {
         rig.note(|history| {
-            let own = history
+            let mut own = history
                 .deliveries
                 .iter()
                 .filter_map(|told| told.own.as_deref());
-            own.into_iter()
-                .any(|rule| rule.contains("events were lost"))
+            own.any(|rule| rule.contains("events were lost"))
         })
     };
-    let told = until(limit, async || is_told()).await;
-    rig.require(
-        told.is_some(),
-        "I7",
-        "nobody was told that events were lost",
-    );
-    rig.finish(service).await;
-    Did::once(format!(
-        "64 MiB ext4 filled to 2.5% and to 0 under load, then emptied; {lost} requests refused"
-    ))
+    let told = until(NOTICED, async || is_told()).await;
+    let text = "nobody was told that events were lost";
+    rig.require(told.is_some(), "I7", text);
 }
 
 async fn read_only(rig: Rig) -> Did {

@@ -11,11 +11,12 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::history::{Answer, Sample};
+use crate::launch::Launch;
 use crate::load::Connection;
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
 use crate::rig::Rig;
-use crate::service::{Launch, Service};
+use crate::service::Service;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {

@@ -1,13 +1,13 @@
 //! Judges a history by the invariants I1 to I9. Pure: a value in, problems out.
 
-use std::collections::HashMap;
+mod delays;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::time::Duration;
 
 use crate::history::{Answer, Delivery, History, Post, Taking};
-
-/// How late a critical event may be told in a flood.
-const URGENT: Duration = Duration::from_secs(10);
+pub(crate) use delays::slowest;
+use delays::{isolation, priority};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ fn no_invention(history: &History, problems: &mut Vec<Problem>) {
         let posts = ranges.get(&group).map_or(&[][..], Vec::as_slice);
         let after = posts.partition_point(|post| post.first <= event);
         let before = after.checked_sub(1).and_then(|last| posts.get(last));
-        if !before.is_some_and(|post| event < post.first + post.events) {
+        if before.is_none_or(|post| event >= post.first + post.events) {
             wrong += 1;
             text = format!("{wrong} told that nobody posted, such as {group}/{event}");
         }
@@ -185,104 +185,6 @@ fn few_duplicates(history: &History, problems: &mut Vec<Problem>) {
             );
         }
     }
-}
-
-/// When each group was first told at a destination.
-fn first_told(history: &History, destination: &str) -> HashMap<u32, Duration> {
-    let mut first: HashMap<u32, Duration> = HashMap::new();
-    for delivery in &history.deliveries {
-        if let Some(group) = delivery.group
-            && delivery.destination == destination
-            && delivery.taking == Taking::Taken
-        {
-            let at = first.entry(group).or_insert(delivery.at);
-            *at = (*at).min(delivery.at);
-        }
-    }
-    first
-}
-
-fn accepted(history: &History) -> Vec<&Post> {
-    let accepted = |post: &&Post| post.answer == Answer::Accepted;
-    history.posts.iter().filter(accepted).collect()
-}
-
-fn slowest_answer(posts: &[&Post]) -> Duration {
-    let waits = posts
-        .iter()
-        .map(|post| post.answered.saturating_sub(post.sent));
-    waits.max().unwrap_or_default()
-}
-
-/// The longest that an answer or the first message of an incident took where no fault was.
-pub(crate) fn slowest(history: &History) -> Duration {
-    let accepted = accepted(history);
-    let told = history.healthy.iter();
-    let told = told.filter_map(|at| Some(latest(history, &accepted, at)?.0));
-    told.max()
-        .unwrap_or_default()
-        .max(slowest_answer(&accepted))
-}
-
-fn isolation(history: &History, problems: &mut Vec<Problem>) {
-    let Some(prompt) = history.prompt else { return };
-    let accepted = accepted(history);
-    let slowest = slowest_answer(&accepted);
-    if slowest > prompt {
-        note(
-            problems,
-            "I4",
-            format!("an answer took {slowest:.1?}, not {prompt:.1?}"),
-        );
-    }
-    late(history, &accepted, prompt, "I4", problems);
-}
-
-fn priority(history: &History, problems: &mut Vec<Problem>) {
-    let mut urgent = accepted(history);
-    urgent.retain(|post| post.critical);
-    late(history, &urgent, URGENT, "I8", problems);
-}
-
-/// The group of these posts that was told last after its first answer, and how long that took.
-fn latest(history: &History, posts: &[&Post], destination: &str) -> Option<(Duration, u32)> {
-    let mut since: HashMap<u32, Duration> = HashMap::new();
-    for post in posts {
-        let first = since.entry(post.group).or_insert(post.answered);
-        *first = (*first).min(post.answered);
-    }
-    let told = first_told(history, destination);
-    let waits = since.into_iter().map(|(group, since)| {
-        let at = told.get(&group).copied().unwrap_or(Duration::MAX);
-        (at.saturating_sub(since), group)
-    });
-    waits.max()
-}
-
-fn late(
-    history: &History,
-    posts: &[&Post],
-    limit: Duration,
-    invariant: &'static str,
-    problems: &mut Vec<Problem>,
-) {
-    for destination in &history.healthy {
-        if let Some((wait, group)) = latest(history, posts, destination)
-            && wait > limit
-        {
-            let text = if wait > history_end(history) {
-                format!("{destination}: group {group} never told")
-            } else {
-                format!("{destination}: group {group} first told after {wait:.1?}, not {limit:.1?}")
-            };
-            note(problems, invariant, text);
-        }
-    }
-}
-
-fn history_end(history: &History) -> Duration {
-    let last = history.deliveries.last();
-    last.map_or(Duration::MAX, |delivery| delivery.at)
 }
 
 fn bounds(history: &History, problems: &mut Vec<Problem>) {
@@ -330,14 +232,14 @@ fn loudness(history: &History, problems: &mut Vec<Problem>) {
 
 /// Counts never go down and the opening comes first; a repetition counts where it came first.
 fn order(history: &History, problems: &mut Vec<Problem>) {
-    let mut seen: HashMap<(&str, &str), ()> = HashMap::new();
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
     let mut last: HashMap<(&str, &str), u64> = HashMap::new();
     for delivery in &history.deliveries {
         if delivery.taking == Taking::Refused || delivery.group.is_none() {
             continue;
         }
         let destination = delivery.destination;
-        if seen.insert((destination, &delivery.key), ()).is_some() {
+        if !seen.insert((destination, &delivery.key)) {
             continue;
         }
         let uid = delivery.uid.as_str();

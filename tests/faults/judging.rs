@@ -119,19 +119,19 @@ const VIOLATIONS: &[Violation] = &[
         }
     }),
     ("more told than was posted", "I1", |h| {
-        h.deliveries[1].count = 4
+        h.deliveries[1].count = 4;
     }),
     ("a refused event that counts", "I1", |h| {
-        h.posts[2].answer = Answer::Refused(503)
+        h.posts[2].answer = Answer::Refused(503);
     }),
     ("an account that does not balance", "I1", |h| {
-        h.audits.push(false)
+        h.audits.push(false);
     }),
     ("an event that nobody posted", "I2", |h| {
-        h.deliveries[0].event = Some(77)
+        h.deliveries[0].event = Some(77);
     }),
     ("an event of another group", "I2", |h| {
-        h.deliveries[0].event = Some(3)
+        h.deliveries[0].event = Some(3);
     }),
     ("a repetition without a reason", "I3", |h| {
         let again = h.deliveries[1].clone();
@@ -151,15 +151,15 @@ const VIOLATIONS: &[Violation] = &[
         }
     }),
     ("an answer that waits", "I4", |h| {
-        h.posts[0].answered = ms(1_100)
+        h.posts[0].answered = ms(1_100);
     }),
     ("too many descriptors", "I5", |h| {
-        h.samples[0].descriptors = 11
+        h.samples[0].descriptors = 11;
     }),
     ("too much memory", "I5", |h| h.samples[0].resident = 11),
     ("nothing measured", "I5", |h| h.samples.clear()),
     ("a slow recovery", "I6", |h| {
-        h.recoveries[0].took = Some(ms(101))
+        h.recoveries[0].took = Some(ms(101));
     }),
     ("no recovery", "I6", |h| h.recoveries[0].took = None),
     ("a silent refusal", "I7", |h| h.counters[0].said = 0),
@@ -174,7 +174,7 @@ const VIOLATIONS: &[Violation] = &[
     }),
     ("a count that goes down", "I9", |h| h.deliveries.swap(0, 1)),
     ("an update before the opening", "I9", |h| {
-        h.deliveries[0].opens = false
+        h.deliveries[0].opens = false;
     }),
 ];
 

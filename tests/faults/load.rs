@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::history::{Answer, Post, event};
-use crate::peer::{header, until_blank_line};
 use crate::rig::Rig;
+use crate::wire::{header, until_blank_line};
 
 /// How long a sender waits for its answer.
 const WAIT: Duration = Duration::from_secs(20);

@@ -21,6 +21,7 @@ mod door;
 mod history;
 mod judge;
 mod judging;
+mod launch;
 mod limits;
 mod load;
 mod matrix;
@@ -30,8 +31,11 @@ mod power;
 mod process;
 mod rig;
 mod service;
+mod signals;
 mod syscalls;
+mod trust;
 mod volume;
+mod wire;
 
 use libtest_mimic::Arguments;
 use matrix::Scenario;
@@ -49,7 +53,9 @@ fn main() {
         disk::SCENARIOS,
         power::SCENARIOS,
         peers::SCENARIOS,
+        trust::SCENARIOS,
         limits::SCENARIOS,
+        signals::SCENARIOS,
         process::SCENARIOS,
         clock::SCENARIOS,
         door::SCENARIOS,

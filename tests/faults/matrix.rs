@@ -56,6 +56,25 @@ struct Row {
 static ROWS: Mutex<Vec<Row>> = Mutex::new(Vec::new());
 
 impl Scenario {
+    pub(crate) const fn new(
+        id: &'static str,
+        name: &'static str,
+        run: fn(Rig) -> LocalBoxFuture<'static, Did>,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            tools: &[],
+            control: None,
+            run,
+        }
+    }
+
+    pub(crate) const fn needing(mut self, tools: &'static [&'static str]) -> Self {
+        self.tools = tools;
+        self
+    }
+
     pub(crate) fn trial(&self) -> Trial {
         let name = format!("{} {}", self.id, self.name);
         let scenario = *self;

@@ -12,11 +12,12 @@ use crate::blocklog::{BlockLog, Cut, Record, cuts};
 use crate::crash::START;
 use crate::history::{Answer, History};
 use crate::judge;
+use crate::launch::Launch;
 use crate::load::Connection;
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
 use crate::rig::{Rig, is_long, rounds, until};
-use crate::service::{Launch, Service};
+use crate::service::Service;
 use crate::volume::{self, Volume};
 
 const TOOLS: &[&str] = &["root", "nbdkit", "nbdfuse", "mkfs.ext4", "mount"];

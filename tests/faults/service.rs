@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,85 +11,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::history::{Recovery, Sample};
+use crate::launch::{Launch, Output, free_port, write_config};
 use crate::load::get;
-use crate::peer::Peer;
 use crate::rig::{Rig, until};
 
 const START: Duration = Duration::from_secs(20);
-
-/// How a service is started.
-#[derive(Clone, Default)]
-pub(crate) struct Launch {
-    /// All but `listen`, `admin` and `store`.
-    pub(crate) config: String,
-    /// A program and its arguments that become the service by exec.
-    pub(crate) under: Vec<String>,
-    pub(crate) environment: Vec<(&'static str, String)>,
-    /// Where the store is, unless in the rig's folder.
-    pub(crate) store: Option<PathBuf>,
-    pub(crate) output: Output,
-}
-
-/// Where the service writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// Into the log that the scenario sees.
-    #[default]
-    Read,
-    Closed,
-    /// Into pipes that fill up.
-    Unread,
-}
-
-impl Launch {
-    /// A webhook for each peer, with short retries, and one route to all of them.
-    pub(crate) fn to(peers: &[&Peer]) -> Self {
-        let entries = peers.iter().map(|peer| peer.entry(RETRIES));
-        Self::with(&entries.collect::<String>(), peers)
-    }
-
-    /// The same with entries of one's own.
-    pub(crate) fn with(entries: &str, peers: &[&Peer]) -> Self {
-        let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
-        let names = names.join(", ");
-        let config = format!(
-            "destinations:\n{entries}route: {{ to: [{names}], group_by: [rule, hostname], group_interval: 200ms }}\n"
-        );
-        Self {
-            config,
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn under(mut self, words: &[&str]) -> Self {
-        self.under = words.iter().map(|word| (*word).to_owned()).collect();
-        self
-    }
-
-    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.push((name, value.to_owned()));
-        self
-    }
-
-    pub(crate) fn output(mut self, output: Output) -> Self {
-        self.output = output;
-        self
-    }
-
-    pub(crate) fn on(mut self, store: &Path) -> Self {
-        self.store = Some(store.to_owned());
-        self
-    }
-}
-
-/// A port that was free just now, for a service that cannot say which one it got.
-fn free_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// Retries that fit into a test.
-pub(crate) const RETRIES: &str = "retry_initial: 100ms, retry_max: 500ms, timeout: 2s";
 
 /// A running service.
 pub(crate) struct Service {
@@ -240,13 +166,6 @@ impl Service {
         sum
     }
 
-    pub(crate) async fn api(&self, path: &str) -> Value {
-        let answer = get(&self.admin, &format!("/api/v1/{path}")).await;
-        answer
-            .and_then(|(_, text)| serde_json::from_str(&text).ok())
-            .unwrap_or_default()
-    }
-
     /// What the process uses now.
     pub(crate) fn sample(&self) -> Sample {
         let proc = PathBuf::from(format!("/proc/{}", self.pid()));
@@ -287,14 +206,6 @@ impl Service {
         let found: Value = serde_json::from_slice(&audit.stdout).unwrap_or_default();
         found["balanced"] == true
     }
-}
-
-/// Writes a configuration.
-pub(crate) fn write_config(file: &Path, store: &Path, config: &str) {
-    let store = store.display();
-    let text =
-        format!("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nstore: {{ path: {store} }}\n{config}");
-    std::fs::write(file, text).unwrap();
 }
 
 fn read_log(stderr: impl Read, kept: &Mutex<Vec<String>>, tell: oneshot::Sender<(String, String)>) {

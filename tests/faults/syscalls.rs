@@ -7,11 +7,12 @@ use tokio::sync::Semaphore;
 
 use crate::crash::START;
 use crate::history::{Answer, Probe, Recovery};
+use crate::launch::Launch;
 use crate::load::{Connection, Load, Senders};
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
 use crate::rig::{PATIENCE, Rig, is_long, until};
-use crate::service::{Launch, Service};
+use crate::service::Service;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -194,7 +195,7 @@ async fn broken(rig: Rig, when: &'static str) -> Did {
 }
 
 /// From the moment when the disk must have had its turn, an answer may take no longer.
-const ANSWER: Duration = Duration::from_millis(2_000);
+const ANSWER: Duration = Duration::from_secs(2);
 
 async fn slow(rig: Rig, delay: Duration) -> Did {
     let peer = Peer::start(&rig, "good").await;
