@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::launch::mortal;
 use crate::rig::until;
 use crate::volume;
 
@@ -25,7 +26,9 @@ impl BlockLog {
         let point = folder.join("nbd");
         fs::create_dir(&point).unwrap();
         let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/blocklog.py");
-        let child = Command::new("nbdfuse")
+        let words = [mortal(), &["nbdfuse"]].concat();
+        let child = Command::new(words[0])
+            .args(&words[1..])
             .arg(point.join("disk"))
             .args(["--socket-activation", "nbdkit", "python", plugin])
             .arg(format!("base={}", base.display()))

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::peer::Peer;
+use crate::rig::missing;
 
 /// How a service is started.
 #[derive(Clone, Default)]
@@ -84,4 +85,12 @@ pub(crate) fn write_config(file: &Path, store: &Path, config: &str) {
     let text =
         format!("listen: 127.0.0.1:0\nadmin: 127.0.0.1:0\nstore: {{ path: {store} }}\n{config}");
     std::fs::write(file, text).unwrap();
+}
+
+/// What makes a process end with the test that started it, even when that is killed itself.
+pub(crate) fn mortal() -> &'static [&'static str] {
+    if missing(&["setpriv"]).is_some() {
+        return &[];
+    }
+    &["setpriv", "--pdeathsig", "KILL"]
 }

@@ -48,6 +48,7 @@ fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(ABREAST);
     let scenarios = [
+        signals::SCENARIOS,
         crash::SCENARIOS,
         syscalls::SCENARIOS,
         disk::SCENARIOS,
@@ -55,7 +56,6 @@ fn main() {
         peers::SCENARIOS,
         trust::SCENARIOS,
         limits::SCENARIOS,
-        signals::SCENARIOS,
         process::SCENARIOS,
         clock::SCENARIOS,
         door::SCENARIOS,

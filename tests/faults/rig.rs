@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::cgroup;
 use crate::history::History;
 use crate::judge::{self, Problem};
 use crate::service::Service;
@@ -16,7 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const MEMORY: &str = "/dev/shm";
 
 /// What the names of all folders begin with, before the id of the process that made them.
-const PREFIX: &str = "herald-faults-";
+pub(crate) const PREFIX: &str = "herald-faults-";
 
 #[derive(Clone)]
 pub(crate) struct Rig {
@@ -213,7 +214,8 @@ pub(crate) fn tools_required() -> bool {
 
 /// Clears away what runs left that were killed themselves.
 pub(crate) fn clean() {
-    for parent in [env!("CARGO_TARGET_TMPDIR"), MEMORY] {
+    let temporary = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    for parent in [temporary, MEMORY.into(), cgroup::parent()] {
         for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let maker = name
@@ -223,8 +225,11 @@ pub(crate) fn clean() {
                 && !Path::new("/proc").join(maker).exists()
             {
                 volume::unmount_below(&entry.path());
-                // In use by whom? It stays until somebody looks.
-                drop(std::fs::remove_dir_all(entry.path()));
+                // A cgroup goes as a whole, a folder with what is in it. In use by whom? Then it
+                // stays until somebody looks.
+                if std::fs::remove_dir(entry.path()).is_err() {
+                    drop(std::fs::remove_dir_all(entry.path()));
+                }
             }
         }
     }

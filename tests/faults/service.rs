@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::history::{Recovery, Sample};
-use crate::launch::{Launch, Output, free_port, write_config};
+use crate::launch::{Launch, Output, free_port, mortal, write_config};
 use crate::load::get;
 use crate::rig::{Rig, until};
 
@@ -47,7 +47,8 @@ impl Service {
             let text = text.replacen("127.0.0.1:0", events, 1);
             std::fs::write(&file, text.replacen("127.0.0.1:0", admin, 1)).unwrap();
         }
-        let mut words: Vec<&str> = launch.under.iter().map(String::as_str).collect();
+        let mut words = mortal().to_vec();
+        words.extend(launch.under.iter().map(String::as_str));
         if launch.output == Output::Closed {
             words.extend(["sh", "-c", "exec \"$0\" \"$@\" >&- 2>&-"]);
         }

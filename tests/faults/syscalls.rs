@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use crate::crash::START;
-use crate::history::{Answer, Probe, Recovery};
+use crate::history::{Answer, Counter, Probe, Recovery};
 use crate::launch::Launch;
 use crate::load::{Connection, Load, Senders};
 use crate::matrix::{Did, Scenario};
@@ -249,6 +249,12 @@ async fn slow(rig: Rig, delay: Duration) -> Did {
             .iter()
             .map(|post| post.answered.saturating_sub(post.sent));
         (took.max().unwrap_or_default(), history.refused())
+    });
+    let name = "falco_herald_requests_total{outcome=\"unavailable\"".to_owned();
+    let said = service.metric(&name).await;
+    rig.note(|history| {
+        let least = refused;
+        history.counters.push(Counter { name, said, least });
     });
     rig.require(
         slowest <= ANSWER,
