@@ -103,7 +103,12 @@ impl Cli {
     /// Runs the command; errors go to standard error.
     pub fn run(self) -> ExitCode {
         let logged = telemetry::init(environment("HERALD_LOG").as_deref());
-        let result = logged.map_err(Into::into).and_then(|()| self.command.run());
+        let result = logged.map_err(Into::into).and_then(|queued| {
+            let result = self.command.run();
+            // What is still queued comes before the error.
+            drop(queued);
+            result
+        });
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

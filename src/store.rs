@@ -202,9 +202,11 @@ impl Store {
         self.0.quarantined(limit).await
     }
 
-    /// Whether events can be stored; false once a write has failed, and while the disk is full.
+    /// Whether events can be stored: false once a write has failed, and while the disk is full or takes
+    /// longer than a sender can wait.
     pub fn is_writable(&self) -> bool {
-        self.0.failure.borrow().is_none() && *self.0.room.borrow() != Room::Full
+        let has_room = *self.0.room.borrow() != Room::Full;
+        self.0.failure.borrow().is_none() && has_room && !self.0.inbox.is_slow()
     }
 
     /// The files that were found damaged when the store was opened.

@@ -111,6 +111,10 @@ impl Circuit {
             let probe = false;
             return Some(Permit { epoch, probe });
         };
+        if now < stopped.since {
+            // The clock was set back: what it said before means nothing any more.
+            (stopped.since, stopped.next) = (now, now);
+        }
         if stopped.probing || now < stopped.next {
             return None;
         }

@@ -42,6 +42,8 @@ pub(super) async fn run(
         }
         let now = worker.shared.clock.now();
         let free = worker.free(sending.len());
+        // The clock may have been set back meanwhile.
+        not_before = not_before.min(later(now, worker.configured.pace.interval));
         let permit = (free > 0 && now >= not_before)
             .then(|| worker.shared.circuit().ask(now))
             .flatten();

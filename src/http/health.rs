@@ -43,7 +43,14 @@ pub(super) fn readyz(readiness: &Readiness, inbox: &impl Inbox) -> Response {
             r#"{"status":"unready","reason":"the store cannot write"}"#,
         );
     }
-    json(StatusCode::OK, r#"{"status":"ready"}"#)
+    match inbox.doubt() {
+        // Still ready: taken out of service, it could not take the gravest alerts either.
+        Some(doubt) => {
+            let status = serde_json::json!({ "status": "ready", "reason": doubt });
+            json(StatusCode::OK, status.to_string())
+        }
+        None => json(StatusCode::OK, r#"{"status":"ready"}"#),
+    }
 }
 
 /// A JSON answer.

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
-use crate::store::{AppendError, Refused, Store};
+use crate::store::{AppendError, Refused, Room, Store};
 
 /// What the listener needs of the store; tests put a recorder in its place.
 pub trait Inbox: Clone + Send + Sync + 'static {
@@ -20,6 +20,11 @@ pub trait Inbox: Clone + Send + Sync + 'static {
 
     /// Whether events can be stored.
     fn is_writable(&self) -> bool;
+
+    /// What it cannot do although it takes events.
+    fn doubt(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl Inbox for Store {
@@ -33,5 +38,10 @@ impl Inbox for Store {
 
     fn is_writable(&self) -> bool {
         Self::is_writable(self)
+    }
+
+    fn doubt(&self) -> Option<&'static str> {
+        let room = *self.room().borrow();
+        (room == Room::Reserved).then(|| room.describe())
     }
 }

@@ -16,6 +16,7 @@ mod retention;
 mod row;
 mod salvage;
 mod sensors;
+mod set_back;
 mod silences;
 mod step;
 mod timers;
@@ -55,6 +56,8 @@ pub(super) struct Sqlite {
     pub(super) failure: watch::Sender<Option<String>>,
     /// How much room is left.
     pub(super) room: watch::Sender<Room>,
+    /// When deliveries were last asked for.
+    now: set_back::Now,
     /// What was found damaged when it was opened.
     pub(super) damages: Vec<Damage>,
     /// Counts changes of the outbox.
@@ -107,6 +110,7 @@ impl Sqlite {
             state_readers: Readers::new(STATE, folder, ends_on_damage.then(|| failure.clone())),
             failure,
             room,
+            now: set_back::Now::default(),
             damages: damaged_state.into_iter().chain(damaged_inbox).collect(),
             outbox_changed: watch::Sender::new(0),
             silences_changed: watch::Sender::new(0),

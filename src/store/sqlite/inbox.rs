@@ -4,8 +4,8 @@
 
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -59,6 +59,23 @@ pub(in crate::store) struct Inbox {
     waiting: Arc<AtomicUsize>,
     latest: watch::Sender<EventId>,
     losses: Losses,
+    writing: Writing,
+}
+
+/// Since when the writer is busy with one batch.
+#[derive(Clone, Debug, Default)]
+struct Writing(Arc<Mutex<Option<std::time::Instant>>>);
+
+impl Writing {
+    fn set(&self, since: Option<std::time::Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Whether whoever posts now waits in vain, as far as one can tell.
+    fn is_slow(&self) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() > PATIENCE)
+    }
 }
 
 /// What the writer tells the rest of the store.
@@ -92,6 +109,7 @@ impl Inbox {
         let latest = watch::Sender::new(last);
         let waiting = Arc::new(AtomicUsize::new(0));
         let losses = signals.losses.clone();
+        let writing = Writing::default();
         let writer = Writer {
             connection,
             checkpointer,
@@ -102,6 +120,7 @@ impl Inbox {
             passed: cursor.0,
             gauge,
             signals,
+            writing: writing.clone(),
         };
         thread::Builder::new()
             .name("inbox writer".to_owned())
@@ -113,6 +132,7 @@ impl Inbox {
             waiting,
             latest,
             losses,
+            writing,
         })
     }
 
@@ -204,6 +224,11 @@ impl Inbox {
 
     pub(in crate::store) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk takes longer than a sender can wait.
+    pub(in crate::store) fn is_slow(&self) -> bool {
+        self.writing.is_slow()
     }
 
     pub(in crate::store) fn latest(&self) -> watch::Receiver<EventId> {

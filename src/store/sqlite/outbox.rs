@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Sqlite;
 use super::row::{self, nanos, time};
+use super::set_back::{Now, bring_forward};
 use crate::store::{Attempt, DeliveryId, Leased, Outcome, StoreError, StoredEvent};
 
 /// After how many nanoseconds of waiting a delivery counts as one step more severe: the most severe
@@ -18,8 +19,12 @@ impl Sqlite {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Leased>, StoreError> {
+        let set_back = self.now.set_back(now);
         self.state
             .write("take deliveries", move |connection| {
+                if let Some(by) = set_back {
+                    bring_forward(connection, by)?;
+                }
                 lease(connection, &destination, now, limit)
             })
             .await
@@ -110,6 +115,15 @@ pub(super) fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Resu
         .collect::<Result<_, _>>()?;
     for delivery in interrupted {
         requeue(&transaction, delivery, now)?;
+    }
+    let latest: Option<i64> = transaction.query_row(
+        "SELECT max(created) FROM deliveries WHERE state = 'pending'",
+        [],
+        |row| row.get(0),
+    )?;
+    // A machine may start with its clock at 1970.
+    if let Some(by) = latest.and_then(|latest| Now::from(time(latest)).set_back(now)) {
+        bring_forward(&transaction, by)?;
     }
     transaction.commit()
 }

@@ -204,7 +204,11 @@ fn write_delivery(
         .interval
         .map(|interval| i64::try_from(interval.as_nanos()).unwrap_or(i64::MAX));
     let due = match (said, spacing) {
-        (Some(said), Some(spacing)) => said.saturating_add(spacing).max(nanos(to.first_due)),
+        // Never said in the future, whatever the clock said then.
+        (Some(said), Some(spacing)) => {
+            let first = nanos(to.first_due);
+            said.min(first).saturating_add(spacing).max(first)
+        }
         _ => nanos(to.first_due),
     };
     // A break-through brings a waiting delivery forward, but not one that waits for a retry.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use tokio::sync::{mpsc, watch};
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::super::checkpoint::Checkpointer;
 use super::super::gauge::Gauge;
 use super::super::row::{nanos, sum};
-use super::{Answer, Append, Command, Signals};
+use super::{Answer, Append, Command, Signals, Writing};
 use crate::event::{self, EventId};
 use crate::store::{
     AppendError, LossReason, QUARANTINE_BODY_CAP, QUARANTINE_ROWS, RESERVED_FOR, Refused, Room,
@@ -39,6 +39,7 @@ pub(super) struct Writer {
     pub(super) passed: i64,
     pub(super) gauge: Gauge,
     pub(super) signals: Signals,
+    pub(super) writing: Writing,
 }
 
 /// What is written in one transaction.
@@ -126,7 +127,9 @@ impl Writer {
         if batch.appends.is_empty() && batch.refused.is_empty() {
             return true;
         }
+        self.writing.set(Some(Instant::now()));
         let written = self.write(&batch);
+        self.writing.set(None);
         let error = match written {
             Ok((last, bytes)) => {
                 self.last = last;

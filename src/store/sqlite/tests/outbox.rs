@@ -181,3 +181,32 @@ async fn the_most_severe_go_first_but_waiting_counts_too() {
     assert_eq!(first(400).await, Uuid::from_u128(1));
     assert_eq!(first(400).await, Uuid::from_u128(3));
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let hour = 3_600;
+    post(&store, 1).await;
+    take_over(&store, None, hour).await;
+    let leased = store.lease("soc", at(hour), 1).await.unwrap();
+    let sent = attempt(&leased[0], hour, Outcome::Sent);
+    store.finish(sent).await.unwrap();
+    post(&store, 1).await;
+    take_over(&store, Some(1), hour).await;
+    assert_eq!(store.lease("soc", at(hour + 1), 1).await.unwrap().len(), 0);
+    // An hour back: the update keeps its distance, and no more.
+    assert_eq!(store.lease("soc", at(1), 1).await.unwrap().len(), 0);
+    assert_eq!(store.next_due("soc").await.unwrap(), Some(at(30)));
+    let leased = store.lease("soc", at(30), 1).await.unwrap();
+    assert_eq!(leased.len(), 1);
+    let again = attempt(&leased[0], 31, Outcome::Retry(at(hour)));
+    store.finish(again).await.unwrap();
+    store.close().await;
+    drop(store);
+    // A machine may start with its clock at 1970.
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    let store = Store::open(dir.path(), &clock).unwrap();
+    let due = store.next_due("soc").await.unwrap().unwrap();
+    assert!(due <= Timestamp::from_second(2 * hour).unwrap(), "{due}");
+}
