@@ -11,13 +11,16 @@ const SHORT: (u64, u64) = (20, 1 << 30);
 /// The same for the room that is kept for the gravest alerts.
 const RESERVE: (u64, u64) = (5, 256 << 20);
 
+/// With fewer bytes than this, no commit can be counted on.
+const USABLE: u64 = 64 << 10;
+
 /// What the last room is kept for.
 pub const RESERVED_FOR: Priority = Priority::Critical;
 
 /// How much room is left. A later variant is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Room {
-    /// The disk refused a write for want of room.
+    /// Nothing can be counted on to fit.
     Full,
     /// Only events of [`RESERVED_FOR`] and above are taken.
     Reserved,
@@ -35,7 +38,9 @@ impl Room {
         let limit = max.map_or(available, |max| max.min(available));
         let left = limit.saturating_sub(used);
         let below = |(percent, bytes): (u64, u64)| left < (limit / 100 * percent).min(bytes);
-        if below(RESERVE) {
+        if left < USABLE && left < limit {
+            Self::Full
+        } else if below(RESERVE) {
             Self::Reserved
         } else if below(SHORT) {
             Self::Short
@@ -76,6 +81,7 @@ mod tests {
     #[test]
     fn the_last_twentieth_is_reserved_and_a_fifth_is_short() {
         let judge = |left| Room::judge((100 - left) * MIB, left * MIB, None);
+        assert_eq!(judge(0), Room::Full);
         assert_eq!(judge(4), Room::Reserved);
         assert_eq!(judge(6), Room::Short);
         assert_eq!(judge(19), Room::Short);
@@ -96,10 +102,7 @@ mod tests {
             Room::judge(97 * MIB, 1 << 40, Some(100 * MIB)),
             Room::Reserved
         );
-        assert_eq!(
-            Room::judge(200 * MIB, 1 << 40, Some(100 * MIB)),
-            Room::Reserved
-        );
+        assert_eq!(Room::judge(200 * MIB, 1 << 40, Some(100 * MIB)), Room::Full);
         assert_eq!(
             Room::judge(10 * MIB, 1 << 40, Some(100 * MIB)),
             Room::Plenty

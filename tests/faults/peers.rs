@@ -220,13 +220,6 @@ async fn redirect(rig: Rig) -> Did {
         peers.push(Peer::bystander(&rig, name).await);
     }
     let service = start(&rig, &launch(&peers)).await;
-    for (peer, (_, status)) in peers.iter().skip(1).zip(statuses) {
-        let port = elsewhere.port;
-        peer.set(Mode::Answer(
-            status,
-            format!("location: http://127.0.0.1:{port}/\r\n"),
-        ));
-    }
     let attempts = async |peer: &Peer, outcome: &str| {
         let name = peer.name;
         let family = "falco_herald_delivery_attempts_total";
@@ -235,7 +228,20 @@ async fn redirect(rig: Rig) -> Did {
     };
     let mut before = Vec::new();
     for peer in peers.iter().skip(1) {
-        before.push((attempts(peer, SENT).await, attempts(peer, "").await));
+        before.push(attempts(peer, "").await);
+    }
+    for (peer, (_, status)) in peers.iter().skip(1).zip(statuses) {
+        let port = elsewhere.port;
+        peer.set(Mode::Answer(
+            status,
+            format!("location: http://127.0.0.1:{port}/\r\n"),
+        ));
+    }
+    // What was on its way arrives yet.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut sent = Vec::new();
+    for peer in peers.iter().skip(1) {
+        sent.push(attempts(peer, SENT).await);
     }
     send_meanwhile(&rig).await;
     let followed = elsewhere.requests();
@@ -244,7 +250,7 @@ async fn redirect(rig: Rig) -> Did {
         "I4",
         format!("followed {followed} redirects"),
     );
-    for (peer, (sent, all)) in peers.iter().skip(1).zip(before) {
+    for (peer, (sent, all)) in peers.iter().skip(1).zip(sent.into_iter().zip(before)) {
         let sent = attempts(peer, SENT).await - sent;
         let counted = attempts(peer, "").await - all;
         let text = format!("{}: {sent} sent, {counted} counted", peer.name);
