@@ -93,6 +93,11 @@ impl App {
         for reason in LossReason::ALL {
             metrics.lost(reason.name(), 0);
         }
+        for reason in ["age", "size"] {
+            metrics.expired(reason, 0);
+        }
+        let damages = i64::try_from(store.damages().len());
+        metrics.damages.set(damages.unwrap_or(i64::MAX));
         let readiness = Readiness::new(shutdown.soft().clone());
         let ingest = Ingest {
             inbox: store.clone(),

@@ -67,6 +67,8 @@ pub struct Metrics {
     pub backlog: Gauge,
     /// 1 while events can be stored.
     pub writable: Gauge<u64, AtomicU64>,
+    /// Files of the store that were found damaged at the start.
+    pub damages: Gauge,
     /// 3 while the store has room, 2 while it is short, 1 while the last is kept for critical alerts,
     /// 0 while the disk is full.
     pub room: Gauge<u64, AtomicU64>,
@@ -217,6 +219,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             backlog: Gauge::default(),
             writable: Gauge::default(),
+            damages: Gauge::default(),
             room: Gauge::default(),
         };
         // A rate over a series that does not exist yet misses its first increase.
@@ -302,6 +305,11 @@ impl Metrics {
             "store_writable",
             "1 while events can be stored",
             self.writable.clone(),
+        );
+        metrics.register(
+            "store_damages",
+            "Files of the store found damaged at the start",
+            self.damages.clone(),
         );
         metrics.register(
             "store_room",

@@ -90,3 +90,55 @@ async fn tell(store: &Store, clock: &Clock, rule: &str, output: &str, fields: &s
         clock.sleep(AGAIN).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event;
+    use crate::store::StoreConfig;
+    use crate::units::ByteSize;
+
+    /// Takes over what is in the inbox; the rules of the events.
+    async fn rules(store: &Store) -> Vec<String> {
+        let cursor = store.cursor().await.unwrap();
+        let events = store.inbox_after(cursor, 10_000).await.unwrap();
+        let rules = events.iter().map(|stored| {
+            let event = event::decode(&stored.body).unwrap();
+            event.rule.raw().to_owned()
+        });
+        rules.collect()
+    }
+
+    #[tokio::test]
+    async fn refused_events_and_missing_room_are_told_once_each_and_in_the_last_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(jiff::Timestamp::UNIX_EPOCH);
+        let config = StoreConfig {
+            path: folder.path().to_owned(),
+            max_size: Some(ByteSize(16 << 20)),
+            ..StoreConfig::default()
+        };
+        let store = Store::open_configured(&config, &clock).unwrap();
+        let noise = || {
+            let event = json!({ "rule": "noise", "priority": "Notice", "time": "2026-03-01T10:15:00Z", "output": "x".repeat(100_000) });
+            event.to_string().into_bytes()
+        };
+        while store.append(clock.now(), vec![noise()]).await.is_ok() {}
+        let watch = tokio::spawn(watch(store.clone(), clock.clone()));
+        let mut latest = store.latest();
+        let told = async |latest: &mut tokio::sync::watch::Receiver<event::EventId>| {
+            loop {
+                let mut own = rules(&store).await;
+                own.retain(|rule| rule != "noise");
+                if own.len() == 2 {
+                    return own;
+                }
+                latest.changed().await.unwrap();
+            }
+        };
+        let own = told(&mut latest).await;
+        assert!(own[0].ends_with("events were lost"), "{own:?}");
+        assert!(own[1].ends_with("running out of room"), "{own:?}");
+        watch.abort();
+    }
+}

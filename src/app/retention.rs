@@ -75,3 +75,61 @@ async fn make_room(store: &Store, metrics: &Metrics, before: Timestamp) -> Resul
 fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+    use crate::metrics::{LossLabels, Word};
+    use crate::store::{Step, StoreConfig};
+    use crate::units::ByteSize;
+
+    #[tokio::test]
+    async fn when_room_is_short_old_events_go_before_their_time_and_young_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let config = StoreConfig {
+            path: folder.path().to_owned(),
+            max_size: Some(ByteSize(64 << 20)),
+            ..StoreConfig::default()
+        };
+        let store = Store::open_configured(&config, &clock).unwrap();
+        let metrics = Metrics::default();
+        let month = Duration::from_hours(30 * 24);
+        let watch = tokio::spawn(watch(store.clone(), clock.clone(), metrics.clone(), month));
+        let mut last = EventId(0);
+        let mut post = async || {
+            let bodies = vec![vec![b'x'; 200_000]; 5];
+            store.append(clock.now(), bodies).await.unwrap();
+            let events = store.inbox_after(last, 100).await.unwrap();
+            last = events.last().unwrap().id;
+            let step = Step {
+                cursor: Some(last),
+                unrouted: events.iter().map(|event| event.id).collect(),
+                events,
+                ..Step::default()
+            };
+            store.commit_step(step).await.unwrap();
+        };
+        for _ in 0..6 {
+            post().await;
+        }
+        clock.advance(2 * YOUNG);
+        let mut room = store.room();
+        while *room.borrow_and_update() == Room::Plenty {
+            post().await;
+        }
+        let gone = LossLabels {
+            reason: Word("size"),
+        };
+        while metrics.expired.get_or_create(&gone).get() < 30 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        watch.abort();
+        assert!(store.event(EventId(30)).await.unwrap().is_none());
+        assert!(
+            store.event(EventId(31)).await.unwrap().is_some(),
+            "it is young"
+        );
+    }
+}

@@ -30,6 +30,7 @@ fn the_alert_rules_name_only_metrics_that_exist() {
     metrics.request(RequestOutcome::Invalid);
     metrics.attempt("soc", "dead", None);
     metrics.reload("refused");
+    metrics.lost("disk_full", 1);
     metrics.resumed("soc");
     let text = metrics.render().unwrap();
     let rules = include_str!("../../deploy/prometheus-rules.yaml");
