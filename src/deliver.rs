@@ -245,9 +245,13 @@ impl Shared {
         self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a stored event means, with its secrets masked; none when it cannot be read. Secrets are
+    /// What a stored event means, with its secrets masked; none when it cannot be read, or is not what
+    /// was stored. Secrets are
     /// masked after the conditions of the site have seen the event as it came.
     fn alert(&self, stored: &StoredEvent) -> Option<Alert> {
+        if !stored.is_intact {
+            return None;
+        }
         let event = event::decode(&stored.body).ok()?;
         let classifier = &self.setup.classifier;
         let mut alert = classifier.classify(stored.id, stored.received, event);

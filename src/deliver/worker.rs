@@ -3,6 +3,7 @@
 mod nearby;
 mod plain;
 mod sending;
+mod unreadable;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::store::{Attempt, Leased, Outcome, StoreError};
 use nearby::nearby;
 use plain::fallback;
 use sending::Fate;
+use unreadable::without_event;
 
 /// Runs until `stop`, then lets what is under way finish.
 pub(super) async fn run(
@@ -194,21 +196,24 @@ impl Worker {
 
     /// Words the incident and sends it.
     async fn say(&self, leased: &Leased, now: Timestamp) -> Said {
-        let notice = match self.alerts(leased) {
-            Some((latest, first)) => {
-                let nearby = nearby(&self.shared, &leased.incident, &latest, &first).await;
-                Some(self.notice(leased, &latest, &first, &nearby, now))
+        let stand_in;
+        let (leased, alerts) = match self.alerts(leased) {
+            Some(alerts) => (leased, Some(alerts)),
+            None => {
+                stand_in = without_event(leased, |event| self.shared.alert(event).is_some());
+                (&stand_in, self.alerts(&stand_in))
             }
-            None => None,
         };
-        let Some(notice) = notice else {
+        let Some((latest, first)) = alerts else {
             return Said {
                 fate: Fate::Unsaid,
-                detail: "its event is not in the store any more".to_owned(),
+                detail: "its incident cannot be read".to_owned(),
                 remote: None,
                 report: String::new(),
             };
         };
+        let nearby = nearby(&self.shared, &leased.incident, &latest, &first).await;
+        let notice = self.notice(leased, &latest, &first, &nearby, now);
         let (fate, detail, remote) = self.send(&notice).await;
         Said {
             fate,

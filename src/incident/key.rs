@@ -64,6 +64,7 @@ fn put(hash: &mut Sha256, tag: u8, bytes: &[u8]) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
 
     type Values = Vec<(String, Option<String>)>;
 
@@ -83,7 +84,39 @@ mod tests {
         proptest::collection::vec((text(), proptest::option::of(text())), 0..4)
     }
 
+    /// The same text, cut at some of its bars into a route and values.
+    fn cut(text: &str, at: u32) -> (String, Values) {
+        let mut parts = vec![String::new()];
+        for (bar, part) in text.split('|').enumerate() {
+            let last = parts.last_mut().expect("there is always one");
+            if bar == 0 {
+                last.push_str(part);
+            } else if at >> bar & 1 == 1 {
+                parts.push(part.to_owned());
+            } else {
+                last.push('|');
+                last.push_str(part);
+            }
+        }
+        let route = parts.remove(0);
+        let values = parts
+            .chunks(2)
+            .map(|pair| (pair[0].clone(), pair.get(1).cloned()));
+        (route, values.collect())
+    }
+
+    /// Two that look alike when they are put together.
+    fn two() -> impl Strategy<Value = ((String, Values), (String, Values))> {
+        ("[ab|]{0,8}", any::<u32>(), any::<u32>())
+            .prop_map(|(text, a, b)| (cut(&text, a), cut(&text, b)))
+    }
+
     proptest! {
+        #[test]
+        fn keys_of_values_that_look_alike_differ((a, b) in two()) {
+            prop_assert_eq!(key(&a.0, &a.1) == key(&b.0, &b.1), a == b);
+        }
+
         #[test]
         fn equal_keys_mean_equal_values(
             a in (text(), values()),
@@ -91,6 +124,27 @@ mod tests {
         ) {
             prop_assert_eq!(key(&a.0, &a.1) == key(&b.0, &b.1), a == b);
         }
+    }
+
+    /// A key that is wrong must not pass, or the property proves nothing.
+    #[test]
+    fn the_property_finds_a_key_that_joins_its_values() {
+        let joined = |(route, values): &(String, Values)| {
+            let values = values
+                .iter()
+                .flat_map(|(name, value)| [Some(name), value.as_ref()]);
+            let parts = std::iter::once(Some(route)).chain(values).flatten();
+            parts.map(String::as_str).collect::<Vec<_>>().join("|")
+        };
+        let mut runner = TestRunner::new(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
+        let found = runner.run(&two(), |(a, b)| {
+            prop_assert_eq!(joined(&a) == joined(&b), a == b);
+            Ok(())
+        });
+        assert!(found.is_err());
     }
 
     #[test]

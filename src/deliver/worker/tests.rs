@@ -5,6 +5,7 @@ mod refusals;
 mod sensors;
 mod silences;
 mod timers;
+mod unreadable;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -113,7 +114,7 @@ impl Destination for Scripted {
 
 /// A worker over a store of its own, on a clock that stands still.
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     clock: Clock,
     store: Store,
     pipeline: Pipeline,
@@ -158,7 +159,7 @@ impl Bench {
         let stop = CancellationToken::new();
         let task = tokio::spawn(run(configured, shared, stop.clone()));
         Self {
-            _folder: folder,
+            folder,
             clock,
             store,
             pipeline,

@@ -160,3 +160,20 @@ fn examples_read_well() {
     assert_eq!(shell_word("a\u{202e}b"), None);
     assert_eq!(shell_word("a\nb"), None);
 }
+
+/// An emitter that is wrong must not pass, or the checks prove nothing.
+#[test]
+fn the_checks_find_a_fence_of_fixed_length_and_text_that_is_escaped_twice() {
+    let value = "a\n```\n# b";
+    let three = |value: &str| format!("```text\n{value}\n```\n");
+    let found = check(
+        |v| format!("AA\n\n{v}\nBB\n"),
+        &three(value),
+        &three("x"),
+        value,
+    );
+    assert!(found.unwrap_err().starts_with("structure changed"));
+    let twice = inline(&inline("a*b"));
+    let found = check(|v| format!("AA {v} BB\n"), &twice, "x", "a*b");
+    assert!(found.unwrap_err().starts_with("text changed"));
+}

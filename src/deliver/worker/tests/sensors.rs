@@ -25,7 +25,7 @@ impl Bench {
         self.pipeline.drain().await.unwrap();
     }
 
-    async fn told(&self, messages: usize) -> Vec<String> {
+    pub(super) async fn told(&self, messages: usize) -> Vec<String> {
         let seen = async {
             while self.asked().len() < messages {
                 tokio::time::sleep(Duration::from_millis(1)).await;
