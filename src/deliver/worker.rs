@@ -197,12 +197,11 @@ impl Worker {
     /// Words the incident and sends it.
     async fn say(&self, leased: &Leased, now: Timestamp) -> Said {
         let stand_in;
-        let (leased, alerts) = match self.alerts(leased) {
-            Some(alerts) => (leased, Some(alerts)),
-            None => {
-                stand_in = without_event(leased, |event| self.shared.alert(event).is_some());
-                (&stand_in, self.alerts(&stand_in))
-            }
+        let (leased, alerts) = if let Some(alerts) = self.alerts(leased) {
+            (leased, Some(alerts))
+        } else {
+            stand_in = without_event(leased, |event| self.shared.alert(event).is_some());
+            (&stand_in, self.alerts(&stand_in))
         };
         let Some((latest, first)) = alerts else {
             return Said {

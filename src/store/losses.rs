@@ -4,6 +4,7 @@
 //! Falco does not retry, so a refused event is lost unless another copy exists. The ring says what it
 //! was: one JSON object a line, readable without Herald.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -88,7 +89,10 @@ impl Loss {
         let read = body.get(..READ).unwrap_or(body);
         let event = event::decode(read).ok();
         let text = |text: Option<&str>| text.unwrap_or_default().chars().take(64).collect();
-        let hash = Sha256::digest(body);
+        let mut sha256 = String::new();
+        for byte in Sha256::digest(body).iter().take(16) {
+            write!(sha256, "{byte:02x}").expect("a text takes everything");
+        }
         Self {
             number,
             received,
@@ -97,11 +101,7 @@ impl Loss {
             priority: event.as_ref().map(|event| event.priority),
             hostname: text(event.as_ref().map(|event| event.hostname.raw())),
             size: u64::try_from(body.len()).unwrap_or(u64::MAX),
-            sha256: hash
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            sha256,
         }
     }
 

@@ -171,16 +171,14 @@ impl Inbox {
             }
             return Err(error);
         }
-        match timeout_at(deadline, answered).await {
-            Ok(answer) => answer.unwrap_or(Err(AppendError::Failed)),
-            // It stays in the queue: late is better than never, but it is not acknowledged.
-            Err(_) => {
-                if is_foreign {
-                    self.losses.count(count);
-                }
-                Err(AppendError::Slow)
-            }
+        if let Ok(answer) = timeout_at(deadline, answered).await {
+            return answer.unwrap_or(Err(AppendError::Failed));
         }
+        // It stays in the queue: late is better than never, but it is not acknowledged.
+        if is_foreign {
+            self.losses.count(count);
+        }
+        Err(AppendError::Slow)
     }
 
     pub(in crate::store) async fn quarantine(&self, refused: Refused) -> Result<(), AppendError> {
