@@ -179,14 +179,6 @@ async fn bombs(rig: Rig) -> Did {
         throw(&[], keys.as_bytes()),
         good_sender,
     );
-    rig.note(|history| {
-        history.caps = Some(Sample {
-            resident: 256 << 20,
-            descriptors: 200,
-            threads: 64,
-            store: 1 << 28,
-        });
-    });
     rig.finish(service).await;
     Did {
         rounds: 20,

@@ -113,6 +113,7 @@ pub(crate) async fn drain(rig: &Rig, service: Service, from: &str) {
         };
         history.recoveries.push(recovery);
     });
+    rig.measure(&service);
     let code = service.terminate().await;
     rig.require(code == Some(0), "I6", format!("ended with {code:?}"));
     rig.audit().await;

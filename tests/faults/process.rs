@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::cgroup::Cgroup;
 use crate::crash::START;
-use crate::history::{Answer, Counter, Recovery, Sample};
+use crate::history::{Answer, Counter, Recovery};
 use crate::launch::{Launch, write_config};
 use crate::load::{Connection, Load, Senders};
 use crate::matrix::{Did, Scenario};
@@ -123,14 +123,6 @@ async fn memory(rig: Rig) -> Did {
     }
     senders.stop().await;
     rig.require(service.is_running(), "I5", "the process was killed");
-    rig.note(|history| {
-        history.caps = Some(Sample {
-            resident: 256 << 20,
-            descriptors: 200,
-            threads: 64,
-            store: 1 << 30,
-        });
-    });
     rig.finish(service).await;
     let peak = rig.note(|history| history.samples.iter().map(|s| s.resident >> 20).max());
     let by = if group.is_some() { "cgroup" } else { "watched" };

@@ -6,13 +6,21 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::cgroup;
-use crate::history::History;
+use crate::history::{History, Sample};
 use crate::judge::{self, Problem};
 use crate::service::Service;
 use crate::volume;
 
 /// How long a backlog may take to drain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the process may use, unless a scenario has caps of its own: its connections are few.
+const CAPS: Sample = Sample {
+    resident: 256 << 20,
+    descriptors: 200,
+    threads: 64,
+    store: 1 << 30,
+};
 
 const MEMORY: &str = "/dev/shm";
 
@@ -155,9 +163,19 @@ impl Rig {
     /// The usual end: everything is told, the account balances, the process stops in order.
     pub(crate) async fn finish(&self, service: Service) {
         self.settle().await;
+        self.measure(&service);
         let code = service.terminate().await;
         self.require(code == Some(0), "I6", format!("ended with {code:?}"));
         self.audit().await;
+    }
+
+    /// Notes what the process uses now, which is bounded in every scenario.
+    pub(crate) fn measure(&self, service: &Service) {
+        let sample = service.sample();
+        self.note(|history| {
+            history.samples.push(sample);
+            history.caps.get_or_insert(CAPS);
+        });
     }
 
     /// Audits the store of a service that has ended.
