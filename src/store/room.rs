@@ -31,14 +31,18 @@ pub enum Room {
 }
 
 impl Room {
-    /// From the bytes that the store uses, the bytes that it could still get from the file system,
-    /// and the bytes that it may use at most.
-    pub(super) fn judge(used: u64, free: u64, max: Option<u64>) -> Self {
-        let available = used.saturating_add(free);
-        let limit = max.map_or(available, |max| max.min(available));
-        let left = limit.saturating_sub(used);
+    /// From the size of the disk and what is free of it, and from what the store uses and may use at
+    /// most; all in bytes.
+    pub(super) fn judge(disk: u64, free: u64, used: u64, max: Option<u64>) -> Self {
+        let of_disk = Self::of(disk, free);
+        max.map_or(of_disk, |max| {
+            Self::of(max, max.saturating_sub(used)).min(of_disk)
+        })
+    }
+
+    fn of(limit: u64, left: u64) -> Self {
         let below = |(percent, bytes): (u64, u64)| left < (limit / 100 * percent).min(bytes);
-        if left < USABLE && left < limit {
+        if left < USABLE {
             Self::Full
         } else if below(RESERVE) {
             Self::Reserved
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_last_twentieth_is_reserved_and_a_fifth_is_short() {
-        let judge = |left| Room::judge((100 - left) * MIB, left * MIB, None);
+        let judge = |left| Room::judge(100 * MIB, left * MIB, 0, None);
         assert_eq!(judge(0), Room::Full);
         assert_eq!(judge(4), Room::Reserved);
         assert_eq!(judge(6), Room::Short);
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn on_a_large_disk_the_shares_are_bounded() {
-        let judge = |left: u64| Room::judge(1 << 40, left * MIB, None);
+        let judge = |left: u64| Room::judge(1 << 40, left * MIB, 0, None);
         assert_eq!(judge(255), Room::Reserved);
         assert_eq!(judge(257), Room::Short);
         assert_eq!(judge(1_025), Room::Plenty);
@@ -98,22 +102,20 @@ mod tests {
 
     #[test]
     fn a_limit_of_the_site_counts_like_the_end_of_the_disk() {
-        assert_eq!(
-            Room::judge(97 * MIB, 1 << 40, Some(100 * MIB)),
-            Room::Reserved
-        );
-        assert_eq!(Room::judge(200 * MIB, 1 << 40, Some(100 * MIB)), Room::Full);
-        assert_eq!(
-            Room::judge(10 * MIB, 1 << 40, Some(100 * MIB)),
-            Room::Plenty
-        );
+        let judge = |used: u64, free| Room::judge(1 << 40, free, used * MIB, Some(100 * MIB));
+        assert_eq!(judge(10, 1 << 39), Room::Plenty);
+        assert_eq!(judge(97, 1 << 39), Room::Reserved);
+        assert_eq!(judge(200, 1 << 39), Room::Full);
+        assert_eq!(judge(10, 100 * MIB), Room::Reserved);
     }
 
     proptest! {
         #[test]
-        fn more_free_bytes_never_mean_less_room(used: u64, free: u64, more: u64, max: Option<u64>) {
+        fn more_free_bytes_never_mean_less_room(
+            disk: u64, free: u64, more: u64, used: u64, max: Option<u64>,
+        ) {
             let (less, more) = (free.min(more), free.max(more));
-            prop_assert!(Room::judge(used, less, max) <= Room::judge(used, more, max));
+            prop_assert!(Room::judge(disk, less, used, max) <= Room::judge(disk, more, used, max));
         }
     }
 }

@@ -114,6 +114,7 @@ async fn while_full(rig: &Rig, service: &Service, sender: &mut Connection) {
     let polite = !header(&head, "retry-after").is_empty()
         && header(&head, "connection").eq_ignore_ascii_case("close");
     rig.require(polite, "I7", format!("the refusal is {head:?}"));
+    let critical = sender.post(rig, CRITICAL, 1, true).await;
     let ready = get(&service.events, "/readyz").await;
     let (status, reason) = ready.unwrap_or_default();
     let text = format!("/readyz says {reason:?}");
@@ -122,7 +123,7 @@ async fn while_full(rig: &Rig, service: &Service, sender: &mut Connection) {
         history.probes.push(Probe {
             during: "a full disk".into(),
             said: status == 200,
-            truth: false,
+            truth: critical == Answer::Accepted,
         });
     });
 }

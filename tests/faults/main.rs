@@ -64,6 +64,6 @@ fn main() {
     let mut trials = judging::trials();
     trials.extend(scenarios.into_iter().flatten().map(Scenario::trial));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    matrix::write(arguments.filter.is_none() && arguments.skip.is_empty());
+    matrix::write();
     conclusion.exit();
 }

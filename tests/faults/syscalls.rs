@@ -203,7 +203,7 @@ async fn slow(rig: Rig, delay: Duration) -> Did {
     // The calls of the start are spared.
     let micros = delay.as_micros();
     let stretch = if delay > Duration::from_secs(1) {
-        "30..33"
+        "60..63"
     } else {
         "30+"
     };

@@ -45,14 +45,18 @@ impl Gauge {
         }
         self.looked = Some(Instant::now());
         self.written = 0;
-        let free = match rustix::fs::statvfs(&self.folder) {
-            Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
+        let (disk, free) = match rustix::fs::statvfs(&self.folder) {
+            Ok(found) => {
+                let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+                (bytes(found.f_blocks), bytes(found.f_bavail))
+            }
             // Better to run into the end of the disk than to refuse what may fit.
-            Err(_) => u64::MAX,
+            Err(_) => (u64::MAX, u64::MAX),
         };
         let reusable = reusable();
         let used = used(&self.folder).saturating_sub(reusable);
-        Some(Room::judge(used, free.saturating_add(reusable), self.max))
+        let free = free.saturating_add(reusable);
+        Some(Room::judge(disk, free, used, self.max))
     }
 }
 

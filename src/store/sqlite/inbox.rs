@@ -121,6 +121,7 @@ impl Inbox {
             gauge,
             signals,
             writing: writing.clone(),
+            refused: None,
         };
         thread::Builder::new()
             .name("inbox writer".to_owned())

@@ -29,6 +29,9 @@ const TRIM_BACKLOG: i64 = 32_768;
 /// While room is wanting, the writer looks for it without being asked.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a disk that refused a write counts as full, unless much room comes back.
+const FULL: Duration = Duration::from_secs(2);
+
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) checkpointer: Checkpointer,
@@ -40,6 +43,8 @@ pub(super) struct Writer {
     pub(super) gauge: Gauge,
     pub(super) signals: Signals,
     pub(super) writing: Writing,
+    /// When the disk last refused a write for want of room.
+    pub(super) refused: Option<Instant>,
 }
 
 /// What is written in one transaction.
@@ -98,6 +103,13 @@ impl Writer {
     fn look(&mut self) {
         let connection = &self.connection;
         if let Some(room) = self.gauge.look(|| reusable(connection)) {
+            // What looks like room may be none: a page here and there, a log that has to grow.
+            let is_refused = self.refused.is_some_and(|at| at.elapsed() < FULL);
+            let room = if is_refused && room <= Room::Reserved {
+                Room::Full
+            } else {
+                room
+            };
             self.set(room);
             if room < Room::Plenty {
                 self.checkpointer.wake();
@@ -143,6 +155,7 @@ impl Writer {
         };
         if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
             tracing::error!(%error, "cannot write the inbox, the disk is full");
+            self.refused = Some(Instant::now());
             self.set(Room::Full);
             self.answer(batch, Err(AppendError::Full), Some(LossReason::DiskFull));
             return true;
