@@ -188,7 +188,7 @@ impl Readers {
             tracing::error!(%error, "{file} is damaged");
             return;
         };
-        salvage::mark(&self.folder);
+        salvage::mark(&self.folder, &self.database);
         let reason = format!("{file} is damaged ({error}); the next start copies what can be read");
         tracing::error!("{reason}");
         failure.send_replace(Some(reason));

@@ -21,7 +21,7 @@ use crate::store::{Damage, StoreError};
 /// met.
 const LOOKED_THROUGH: u64 = 16 << 20;
 
-/// Exists when damage was met in use.
+/// Exists when damage was met in use, and names the file.
 const MARK: &str = "damaged";
 
 /// Whether an error says that the file itself is damaged, or holds what was never written.
@@ -38,9 +38,10 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     }
 }
 
-/// Has the next start look through all files.
-pub(super) fn mark(folder: &Path) {
-    if let Err(error) = fs::write(folder.join(MARK), b"") {
+/// Has the next start replace a file. What SQLite finds sound may still make no sense to us, so that it
+/// would be met again and again.
+pub(super) fn mark(folder: &Path, database: &Database) {
+    if let Err(error) = fs::write(folder.join(MARK), database.file) {
         tracing::error!(%error, "cannot note that the store is damaged");
     }
 }
@@ -58,7 +59,11 @@ pub(super) fn open(
 ) -> Result<(Connection, Option<Damage>), StoreError> {
     let path = folder.join(database.file);
     let size = fs::metadata(&path).map_or(0, |found| found.len());
-    let looks = size <= LOOKED_THROUGH || folder.join(MARK).exists();
+    let mark = fs::read_to_string(folder.join(MARK)).ok();
+    if mark.as_deref() == Some(database.file) && path.exists() {
+        return replace(database, folder);
+    }
+    let looks = size <= LOOKED_THROUGH || mark.is_some();
     let known = head::kept_version(&path);
     // A version that went back, or beyond what wrote the file, is damage to the number.
     let is_wrong_version = known.is_some() && database.version(folder).ok() != known;

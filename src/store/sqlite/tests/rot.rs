@@ -153,3 +153,27 @@ async fn a_flipped_bit_costs_a_page_at_most_and_is_never_served() {
     }
     println!("flips by events lost: {lost:?}");
 }
+
+#[tokio::test]
+async fn an_incident_that_makes_no_sense_ends_the_process_once_and_keeps_its_count() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path()).await;
+    let state = rusqlite::Connection::open(dir.path().join("state.db")).unwrap();
+    state.busy_timeout(Duration::from_secs(10)).unwrap();
+    let broken = state.execute("UPDATE incidents SET labels = '[['", []);
+    assert_eq!(broken.unwrap(), 1);
+    drop(state);
+    let open = || Store::open(dir.path(), &Clock::manual(at(0))).unwrap();
+    let store = open();
+    let key = GroupKey::from_bytes([7; 32]);
+    assert!(store.incidents_by_key(vec![key]).await.is_err());
+    let reason = store.failure().borrow().clone().unwrap();
+    assert!(reason.starts_with("state.db is damaged"), "{reason}");
+    store.close().await;
+    drop(store);
+    let store = open();
+    assert_eq!(store.damages().len(), 1);
+    let incidents = store.incidents_by_key(vec![key]).await.unwrap();
+    assert_eq!((incidents[0].count, incidents[0].labels.len()), (10, 0));
+    assert_eq!(store.failure().borrow().clone(), None);
+}
