@@ -67,6 +67,24 @@ pub struct StoreConfig {
     pub max_size: Option<ByteSize>,
 }
 
+/// The least `max_size`: the logs beside the files need room, too.
+const LEAST_SIZE: ByteSize = ByteSize(64 << 20);
+
+/// A limit that leaves no room for events.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a store needs {LEAST_SIZE} at least")]
+pub struct TooSmall;
+
+impl StoreConfig {
+    /// Whether there is room for events at all.
+    pub fn check(&self) -> Result<(), TooSmall> {
+        if self.max_size.is_some_and(|size| size < LEAST_SIZE) {
+            return Err(TooSmall);
+        }
+        Ok(())
+    }
+}
+
 impl Default for StoreConfig {
     fn default() -> Self {
         Self {

@@ -49,6 +49,10 @@ pub fn resolve(loaded: &Loaded, clock: &Clock) -> Result<Resolved, ConfigError> 
     let tls = tls.map_err(|error| loaded.locate(error.to_string()))?;
     let masker = Masker::try_new(&config.mask, key::mask(&config.store.path))
         .map_err(|error| loaded.locate(error.to_string()))?;
+    config
+        .store
+        .check()
+        .map_err(|error| loaded.locate(format!("store.max_size: {error}")))?;
     let doubts = doubts(&classifier, &tree, &destinations);
     Ok(Resolved {
         setup: Arc::new(Setup {

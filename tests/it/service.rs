@@ -271,4 +271,9 @@ fn a_wrong_configuration_is_told_with_line_and_column() {
         to.contains("herald.yaml:3:7:") && to.contains("no destination `b`"),
         "{to}"
     );
+    let (_, size) = check("store:\n  max_size: 1MiB\n");
+    assert!(
+        size.contains("herald.yaml:2:13:") && size.contains("64MiB at least"),
+        "{size}"
+    );
 }
