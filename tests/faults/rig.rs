@@ -105,6 +105,15 @@ impl Rig {
         self.shared.began.elapsed()
     }
 
+    /// The service had no reason to tell of itself.
+    pub(crate) fn require_nothing_of_itself(&self) {
+        let own = self.note(|history| {
+            let told = history.deliveries.iter();
+            told.filter_map(|told| told.own.clone()).collect::<Vec<_>>()
+        });
+        self.require(own.is_empty(), "I2", format!("said of itself: {own:?}"));
+    }
+
     pub(crate) fn note<T>(&self, write: impl FnOnce(&mut History) -> T) -> T {
         write(&mut self.shared.history.lock().unwrap())
     }

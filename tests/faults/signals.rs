@@ -124,14 +124,7 @@ async fn pause(rig: Rig) -> Did {
     });
     senders.stop().await;
     rig.finish(service).await;
-    let own = rig.note(|history| {
-        let own = history
-            .deliveries
-            .iter()
-            .filter_map(|told| told.own.clone());
-        own.collect::<Vec<_>>()
-    });
-    rig.require(own.is_empty(), "I2", format!("said of itself: {own:?}"));
+    rig.require_nothing_of_itself();
     Did::once(format!("SIGSTOP for {length:?}, SIGCONT"))
 }
 

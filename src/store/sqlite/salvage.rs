@@ -60,16 +60,22 @@ pub(super) fn open(
     let path = folder.join(database.file);
     let size = fs::metadata(&path).map_or(0, |found| found.len());
     let mark = fs::read_to_string(folder.join(MARK)).ok();
-    if mark.as_deref() == Some(database.file) && path.exists() {
+    let marked = mark.as_deref().and_then(|mark| mark.lines().next());
+    if marked == Some(database.file) {
         return replace(database, folder);
     }
     let looks = size <= LOOKED_THROUGH || mark.is_some();
     let known = head::kept_version(&path);
-    // A version that went back, or beyond what wrote the file, is damage to the number.
-    let is_wrong_version = known.is_some() && database.version(folder).ok() != known;
-    let is_upgrade = known.is_some_and(|known| known < database.newest());
-    if is_wrong_version && !is_upgrade {
-        return replace(database, folder);
+    if let Some(known) = known.filter(|known| *known >= database.newest() && size > 0) {
+        // A version that went back, or beyond what wrote the file, is damage to the number.
+        let is_wrong = match database.version(folder) {
+            Ok(found) => found != known,
+            Err(StoreError::Database { source, .. }) => is_damage(&source),
+            Err(error) => return Err(error),
+        };
+        if is_wrong {
+            return replace(database, folder);
+        }
     }
     let opened = database.open_writer(folder).and_then(|connection| {
         if database.has_its_schema(&connection)? && (!looks || is_sound(&connection)) {
@@ -114,7 +120,11 @@ fn replace(database: &Database, folder: &Path) -> Result<(Connection, Option<Dam
         source,
     };
     let path = folder.join(database.file);
-    let aside = set_aside(&path).map_err(failed)?;
+    let aside = set_aside(database, folder).map_err(failed)?;
+    if !aside.exists() {
+        // Somebody has taken it away since it was met damaged.
+        return Ok((database.open_writer(folder)?, None));
+    }
     tracing::error!(
         file = database.file,
         kept_as = %aside.display(),
@@ -148,25 +158,36 @@ fn replace(database: &Database, folder: &Path) -> Result<(Connection, Option<Dam
     Ok((new, Some(damage)))
 }
 
-/// Moves the file and its log out of the way.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let with = |path: &Path, end: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        PathBuf::from(name)
-    };
+/// Moves the file and its log out of the way. The mark tells where to, so that a start that is cut off
+/// while it copies is made good by the next one.
+fn set_aside(database: &Database, folder: &Path) -> io::Result<PathBuf> {
+    let mark = fs::read_to_string(folder.join(MARK)).unwrap_or_default();
+    let begun = mark
+        .split_once('\n')
+        .filter(|(file, _)| *file == database.file);
+    if let Some((_, aside)) = begun.filter(|(_, aside)| folder.join(aside).exists()) {
+        // What has been copied so far is only a part.
+        for end in ["", "-wal", "-shm"] {
+            let part = folder.join(format!("{}{end}", database.file));
+            if part.exists() {
+                fs::remove_file(part)?;
+            }
+        }
+        return Ok(folder.join(aside));
+    }
     let aside = (1..10_000)
-        .map(|number| with(path, &format!(".damaged-{number}")))
-        .find(|aside| !aside.exists())
+        .map(|number| format!("{}.damaged-{number}", database.file))
+        .find(|aside| !folder.join(aside).exists())
         .ok_or(io::ErrorKind::AlreadyExists)?;
-    fs::rename(path, &aside)?;
-    for end in ["-wal", "-shm"] {
-        let from = with(path, end);
+    fs::write(folder.join(MARK), format!("{}\n{aside}", database.file))?;
+    // The log first: without it the file would be opened as if there were none.
+    for end in ["-wal", "-shm", ""] {
+        let from = folder.join(format!("{}{end}", database.file));
         if from.exists() {
-            fs::rename(from, with(&aside, end))?;
+            fs::rename(from, folder.join(format!("{aside}{end}")))?;
         }
     }
-    Ok(aside)
+    Ok(folder.join(aside))
 }
 
 fn read_only(path: &Path) -> rusqlite::Result<Connection> {

@@ -177,3 +177,25 @@ async fn an_incident_that_makes_no_sense_ends_the_process_once_and_keeps_its_cou
     assert_eq!((incidents[0].count, incidents[0].labels.len()), (10, 0));
     assert_eq!(store.failure().borrow().clone(), None);
 }
+
+#[tokio::test]
+async fn a_start_that_is_cut_off_while_it_copies_is_made_good_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path()).await;
+    // As a start leaves it that was killed after it had put the file aside and made a new one.
+    let path = |name: &str| dir.path().join(name);
+    for end in ["-wal", ""] {
+        let from = path(&format!("inbox.db{end}"));
+        if from.exists() {
+            fs::rename(from, path(&format!("inbox.db.damaged-1{end}"))).unwrap();
+        }
+    }
+    fs::write(path("inbox.db"), b"").unwrap();
+    fs::write(path("damaged"), "inbox.db\ninbox.db.damaged-1").unwrap();
+    let store = Store::open(dir.path(), &Clock::manual(at(0))).unwrap();
+    assert_eq!(store.damages().len(), 1);
+    let queued = store.inbox_after(EventId(EVENTS / 2), 100).await.unwrap();
+    assert_eq!(i64::try_from(queued.len()).unwrap(), EVENTS / 2);
+    assert!(queued.iter().all(|event| event.body == body(event.id.0)));
+    assert!(!path("damaged").exists());
+}
