@@ -15,7 +15,7 @@ use crate::launch::Launch;
 use crate::load::Connection;
 use crate::matrix::{Did, Scenario};
 use crate::peer::Peer;
-use crate::rig::Rig;
+use crate::rig::{Rig, is_long};
 use crate::service::Service;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -40,6 +40,10 @@ const CROWD: usize = 10_000;
 
 /// How long a good POST may take.
 const GOOD: Duration = Duration::from_secs(1);
+
+/// The same in the short tier, where all trials share the machine. Who is locked out waits for the
+/// header time-out of the others, which is still twice as long.
+const GOOD_IN_COMPANY: Duration = Duration::from_secs(5);
 
 /// Descriptors that the rest of the tests may need.
 const OTHERS: usize = 2_000;
@@ -70,8 +74,9 @@ async fn good(rig: &Rig, connection: &mut Connection, group: u32) -> (Answer, Du
 }
 
 fn judge_good(rig: &Rig, who: &str, (answer, took): (Answer, Duration)) {
-    let holds = answer == Answer::Accepted && took <= GOOD;
-    rig.require(holds, "I4", format!("{who}: {answer:?} after {took:.1?}"));
+    let limit = if is_long() { GOOD } else { GOOD_IN_COMPANY };
+    let holds = answer == Answer::Accepted && took <= limit;
+    rig.require(holds, "I4", format!("{who}: {answer:?} after {took:.2?}"));
 }
 
 async fn crowd(rig: Rig) -> Did {
