@@ -12,7 +12,6 @@ mod scan;
 mod tests;
 
 use std::borrow::{Borrow, Cow};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -107,12 +106,17 @@ impl From<String> for Untrusted {
 
 /// The output fields of an event, by name. Names hold dots and brackets and are not paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(BTreeMap<Untrusted, Value>);
+pub struct Fields(Vec<(Untrusted, Value)>); // sorted by name
 
 impl Fields {
     /// The value of `name`, unless it is missing, null, empty or `<NA>`.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_missing())
+        let (_, value) = self.0.get(self.place(name).ok()?)?;
+        Some(value).filter(|value| !value.is_missing())
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.raw().cmp(name))
     }
 
     /// The value of `name` as text, unless it is missing.
@@ -122,12 +126,20 @@ impl Fields {
 
     /// Every field as posted, missing values included, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&Untrusted, &Value)> {
-        self.0.iter()
+        self.0.iter().map(|(name, value)| (name, value))
     }
 
     /// Sets a field; a later value wins, as in Falcosidekick.
     pub fn insert(&mut self, name: Untrusted, value: Value) {
-        self.0.insert(name, value);
+        // Senders write the names in order, so most belong at the end.
+        if self.0.last().is_none_or(|(last, _)| *last < name) {
+            self.0.push((name, value));
+            return;
+        }
+        match self.place(name.raw()) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (name, value)),
+        }
     }
 
     /// How many fields there are, missing values included.
@@ -143,12 +155,11 @@ impl Fields {
 
 impl<K: Into<Untrusted>> FromIterator<(K, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (K, Value)>>(fields: I) -> Self {
-        Self(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name.into(), value))
-                .collect(),
-        )
+        let mut all = Self::default();
+        for (name, value) in fields {
+            all.insert(name.into(), value);
+        }
+        all
     }
 }
 

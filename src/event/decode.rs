@@ -4,7 +4,9 @@
 //! read an event through [`Envelope`], so what one accepts the other can read.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::envelope::Envelope;
@@ -66,9 +68,18 @@ pub enum DecodeError {
 /// may be a `CloudEvent` (the event is its `data`) or what Falcosidekick sends to its UI (the event is
 /// its `event`). One bad event refuses the whole body, so that none is lost silently.
 pub fn split(body: &[u8], sender: Sender) -> Result<Vec<&[u8]>, DecodeError> {
-    if scan::trim(body).is_empty() {
+    let whole = scan::trim(body);
+    if whole.is_empty() {
         return Err(DecodeError::Empty);
     }
+    if is_one_event(whole, sender) {
+        return Ok(vec![whole]);
+    }
+    cut(body, sender)
+}
+
+/// Cuts a body of any shape.
+pub(super) fn cut(body: &[u8], sender: Sender) -> Result<Vec<&[u8]>, DecodeError> {
     let values = match scan::values(body, MAX_DEPTH) {
         Ok(values) => values,
         Err(_) if is_text_output(body) => return Err(DecodeError::TextOutput),
@@ -86,7 +97,7 @@ pub fn split(body: &[u8], sender: Sender) -> Result<Vec<&[u8]>, DecodeError> {
         return Err(DecodeError::Empty);
     }
     for (index, event) in events.iter().enumerate() {
-        check(event, sender).map_err(|reason| DecodeError::Event {
+        check_raw(event, sender).map_err(|reason| DecodeError::Event {
             number: index + 1,
             reason,
         })?;
@@ -94,17 +105,31 @@ pub fn split(body: &[u8], sender: Sender) -> Result<Vec<&[u8]>, DecodeError> {
     Ok(events)
 }
 
+/// Whether a body is what nearly every body is, one plain event. That costs one parse; what is false
+/// here is cut, unwrapped and mended first.
+fn is_one_event(body: &[u8], sender: Sender) -> bool {
+    // With so few brackets nothing can be nested too deeply.
+    let is_bracket = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if body.iter().filter(is_bracket).count() > MAX_DEPTH {
+        return false;
+    }
+    let envelope = std::str::from_utf8(body).map_err(|error| error.to_string());
+    let envelope = envelope.and_then(Envelope::read);
+    envelope.is_ok_and(|envelope| !envelope.may_be_wrapper && check(&envelope, sender).is_ok())
+}
+
 /// Decodes one event that [`split`] accepted.
 pub fn decode(raw: &[u8]) -> Result<Event, DecodeError> {
-    let refuse = |reason| DecodeError::Event { number: 1, reason };
+    let refuse = |reason: String| DecodeError::Event { number: 1, reason };
     let text = repair(raw);
     let envelope = Envelope::read(&text).map_err(refuse)?;
     let checked = envelope.check().map_err(refuse)?;
     let mut output_fields = Fields::default();
     for object in &envelope.output_fields {
-        for (name, value) in fields_of(object).map_err(refuse)? {
-            output_fields.insert(name, value);
-        }
+        let mut reader = serde_json::Deserializer::from_str(object.get());
+        Members(&mut output_fields)
+            .deserialize(&mut reader)
+            .map_err(|_| refuse("`output_fields` must be an object".to_owned()))?;
     }
     Ok(Event {
         rule: Untrusted::new(checked.rule),
@@ -126,9 +151,11 @@ fn text_or_empty(text: Option<&str>) -> Untrusted {
     Untrusted::new(text.unwrap_or_default())
 }
 
-fn check(raw: &[u8], sender: Sender) -> Result<(), String> {
-    let text = repair(raw);
-    let envelope = Envelope::read(&text)?;
+fn check_raw(raw: &[u8], sender: Sender) -> Result<(), String> {
+    check(&Envelope::read(&repair(raw))?, sender)
+}
+
+fn check(envelope: &Envelope<'_>, sender: Sender) -> Result<(), String> {
     let checked = envelope.check()?;
     let mut any = false;
     for fields in &envelope.output_fields {
@@ -168,15 +195,6 @@ fn unwrapped(value: &[u8]) -> Result<&[u8], DecodeError> {
     }
 }
 
-fn fields_of(object: &RawValue) -> Result<Vec<(Untrusted, Value)>, String> {
-    let members: Members<'_> = serde_json::from_str(object.get())
-        .map_err(|_| "`output_fields` must be an object".to_owned())?;
-    let fields = members.0.into_iter();
-    fields
-        .map(|(name, value)| Ok((Untrusted::new(name), value_of(value, true)?)))
-        .collect()
-}
-
 /// One level only: what is nested deeper stays text, so that nothing recurses on input.
 fn value_of(raw: &RawValue, lists: bool) -> Result<Value, String> {
     let text = raw.get();
@@ -199,41 +217,44 @@ fn value_of(raw: &RawValue, lists: bool) -> Result<Value, String> {
     })
 }
 
-fn text_of(json: &str) -> Result<Cow<'_, str>, String> {
-    // `Cow` alone always copies in serde; most strings hold no escape and need no copy here.
-    match serde_json::from_str::<&str>(json) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(_) => serde_json::from_str::<String>(json)
+/// The text of a JSON string.
+pub(super) fn text_of(json: &str) -> Result<Cow<'_, str>, String> {
+    // `Cow` alone always copies in serde; a string without escapes is its text.
+    let inner = json
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+        _ => serde_json::from_str::<String>(json)
             .map(Cow::Owned)
             .map_err(|error| error.to_string()),
     }
 }
 
-/// The members of an object in order, duplicates kept.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+/// Adds the members of an object.
+struct Members<'f>(&'f mut Fields);
 
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<(String, &'de RawValue)>;
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(16));
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(members)
-            }
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            let value = value_of(map.next_value()?, true).map_err(A::Error::custom)?;
+            self.0.insert(Untrusted::new(name), value);
         }
-        deserializer.deserialize_map(Visitor).map(Members)
+        Ok(())
     }
 }
 

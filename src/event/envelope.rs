@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::decode::text_of;
 use super::{Priority, TEST_RULE};
 
 /// The known members of an event. `None` is absent or null. Names match in any ASCII case and a
@@ -21,6 +22,8 @@ pub(super) struct Envelope<'a> {
     pub(super) hostname: Option<Cow<'a, str>>,
     pub(super) tags: Vec<String>,
     pub(super) output_fields: Vec<&'a RawValue>,
+    /// Whether a member has a name that wrappers of events use.
+    pub(super) may_be_wrapper: bool,
 }
 
 /// The members that every event has.
@@ -116,7 +119,8 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
                         envelope.output_fields.push(fields);
                     }
                 }
-                Name::Other => {
+                Name::Wrapper | Name::Other => {
+                    envelope.may_be_wrapper |= matches!(name, Name::Wrapper);
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -144,12 +148,7 @@ fn text<'de, A: MapAccess<'de>>(
     if !json.starts_with('"') {
         return Err(A::Error::custom(format!("`{name}` must be text")));
     }
-    match serde_json::from_str::<&str>(json) {
-        Ok(text) => Ok(Some(Cow::Borrowed(text))),
-        Err(_) => serde_json::from_str::<String>(json)
-            .map(|text| Some(Cow::Owned(text)))
-            .map_err(A::Error::custom),
-    }
+    text_of(json).map(Some).map_err(A::Error::custom)
 }
 
 #[derive(Clone, Copy)]
@@ -163,10 +162,11 @@ enum Name {
     Tags,
     OutputFields,
     Uuid,
+    Wrapper,
     Other,
 }
 
-const NAMES: [(&str, Name); 9] = [
+const NAMES: [(&str, Name); 11] = [
     ("uuid", Name::Uuid),
     ("output", Name::Output),
     ("priority", Name::Priority),
@@ -176,6 +176,8 @@ const NAMES: [(&str, Name); 9] = [
     ("source", Name::Source),
     ("tags", Name::Tags),
     ("hostname", Name::Hostname),
+    ("specversion", Name::Wrapper),
+    ("event", Name::Wrapper),
 ];
 
 impl<'de> serde::Deserialize<'de> for Name {

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 
 /// The text of an event, repaired where it needs to be.
 pub(super) fn repair(raw: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(raw);
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
+    };
     match mend_surrogates(&text) {
         Some(mended) => Cow::Owned(mended),
         None => text,

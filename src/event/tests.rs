@@ -184,7 +184,34 @@ fn json_text() -> impl Strategy<Value = String> {
     any::<String>().prop_filter("not empty", |text| !text.is_empty())
 }
 
+#[test]
+fn a_quick_look_accepts_nothing_that_is_cut_otherwise() {
+    let wrappers = [
+        "{\"specversion\":\"1.0\",\"data\":@}",
+        "{\"event\":@,\"outputs\":[]}",
+        "[@]",
+        "@ @",
+        " @\n",
+    ];
+    let wrapped = wrappers.map(|wrapper| wrapper.replace('@', EVENT).into_bytes());
+    let bodies = cases().into_iter().map(|case| case.body).chain(wrapped);
+    for body in bodies.filter(|body| !body.trim_ascii().is_empty()) {
+        for sender in [Sender::Falco, Sender::Other] {
+            let (quick, whole) = (split(&body, sender), decode::cut(&body, sender));
+            assert_eq!(quick, whole, "{}", String::from_utf8_lossy(&body));
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_quick_look_agrees_on_events_with_a_member_more(name in "[a-zA-Z_]{1,6}|event|specversion|outputs|data", value in json_text()) {
+        let event = EVENT.replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        for sender in [Sender::Falco, Sender::Other] {
+            prop_assert_eq!(split(event.as_bytes(), sender), decode::cut(event.as_bytes(), sender));
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(body: Vec<u8>) {
         drop(split(&body, Sender::Other));
