@@ -74,7 +74,7 @@ impl Spread {
         let Some(value) = value_of(field, fields) else {
             return false;
         };
-        let value: String = value.chars().take(MAX_VALUE).collect();
+        let value = cut(&value);
         let known = self.fields.iter().position(|known| known.field == field);
         let position = known.unwrap_or_else(|| {
             self.fields.push(FieldSpread {
@@ -87,11 +87,11 @@ impl Spread {
         let Some(spread) = self.fields.get_mut(position) else {
             return false;
         };
-        if let Some((_, count)) = spread.values.iter_mut().find(|(known, _)| *known == value) {
+        if let Some((_, count)) = spread.values.iter_mut().find(|(known, _)| known == value) {
             *count += 1;
             false
         } else if spread.values.len() < MAX_VALUES {
-            spread.values.push((value, 1));
+            spread.values.push((value.to_owned(), 1));
             true
         } else {
             spread.others += 1;
@@ -114,6 +114,15 @@ impl Spread {
         }
         self
     }
+}
+
+/// The first characters.
+fn cut(value: &str) -> &str {
+    if value.len() <= MAX_VALUE {
+        return value;
+    }
+    let end = value.char_indices().nth(MAX_VALUE).map(|(end, _)| end);
+    end.and_then(|end| value.get(..end)).unwrap_or(value)
 }
 
 /// The value that tells alerts apart: a file without what is drawn by lot, the address without ports.
