@@ -18,6 +18,7 @@ mod error;
 mod expr;
 mod glob;
 mod leaf;
+mod memo;
 mod number;
 mod operator;
 mod parse;
@@ -36,6 +37,7 @@ use expr::Expr;
 use leaf::Leaf;
 
 pub use error::ConditionError;
+pub(super) use memo::Memo;
 
 /// What a condition sees of an alert.
 pub trait Record {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::condition::{Condition, Record};
+use super::condition::{Condition, Memo, Record};
 use super::interval::{TimeInterval, TimeIntervals};
 
 pub use config::{RouteConfig, RouteError};
@@ -171,7 +171,7 @@ impl Tree {
     /// Never empty, except for a test when no route is marked `test`.
     pub fn matches(&self, alert: &dyn Record, lane: Lane) -> Vec<&Route> {
         let mut taken = Vec::new();
-        self.walk(alert, lane, &mut taken, &mut |_, _| {});
+        self.walk(&Memo::new(alert), lane, &mut taken, &mut |_, _| {});
         taken
     }
 

@@ -16,6 +16,10 @@ pub(super) struct Decimal<'a> {
 
 impl<'a> Decimal<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
+        // Nearly all text is no number, and its first byte says so.
+        if !matches!(text.as_bytes().first(), Some(b'-' | b'0'..=b'9')) {
+            return None;
+        }
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
