@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -218,7 +220,9 @@ impl App {
             self.metrics.clone(),
         ));
         let losses = tokio::spawn(losses::watch(self.store.clone(), self.clock.clone()));
-        let mut pipeline = tokio::spawn(pipeline.run(stop.clone()));
+        // On a thread of its own: the work of a batch must not make answers wait.
+        let (runtime, over) = (Handle::current(), stop.clone());
+        let mut pipeline = spawn_blocking(move || runtime.block_on(pipeline.run(over)));
         let mut dispatcher = tokio::spawn(dispatcher.run(stop.clone()));
         let mut failure = self.store.failure();
         let result = tokio::select! {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -37,13 +38,20 @@ pub use sensors::SensorsConfig;
 /// Events taken together at most.
 const BATCH: u32 = 512;
 
+/// How long it waits for what comes right behind: a commit costs as much for one event as for many,
+/// and keeps the disk from those who wait for their answer.
+const GATHER: Duration = Duration::from_millis(3);
+
 /// While this many answers wait for the disk, the second step waits too.
-const BUSY: usize = 64;
+const BUSY: usize = 8;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// How long it waits at a time, and how often in a row: it must not starve either.
-const STEP_BACK: (Duration, u32) = (Duration::from_millis(2), 100);
+/// How long it waits at a time.
+const STEP_BACK: Duration = Duration::from_millis(2);
+
+/// How long after it fell behind it stops waiting for others: it must not starve either.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What decides where an alert goes. Replaced as a whole when the configuration changes.
 #[derive(Debug)]
@@ -111,11 +119,19 @@ impl Pipeline {
         let mut silences = self.store.silences_changed();
         let mut cursor = self.store.cursor().await?;
         let mut tick = self.tick().await?;
+        let mut behind = None;
         loop {
             // Registered before the look at the inbox, so that no event is missed in between.
-            let newest = *latest.borrow_and_update();
+            let mut newest = *latest.borrow_and_update();
+            if cursor < newest && newest.0 - cursor.0 < i64::from(BATCH) {
+                tokio::time::sleep(GATHER).await;
+                newest = *latest.borrow_and_update();
+            }
+            let is_behind = newest.0 - cursor.0 > i64::from(BATCH);
+            let since = behind.filter(|_| is_behind).unwrap_or_else(Instant::now);
+            behind = Some(since);
             while cursor < newest && !stop.is_cancelled() {
-                self.step_back(&stop).await;
+                self.step_back(since, &stop).await;
                 match self.take(cursor).await? {
                     Some(next) => cursor = next,
                     None => break,
@@ -201,13 +217,10 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn step_back(&self, stop: &CancellationToken) {
-        let (pause, times) = STEP_BACK;
-        for _ in 0..times {
-            if self.store.waiting() < BUSY || stop.is_cancelled() {
-                return;
-            }
-            tokio::time::sleep(pause).await;
+    /// Lets a burst be acknowledged first.
+    async fn step_back(&self, since: Instant, stop: &CancellationToken) {
+        while self.store.waiting() >= BUSY && since.elapsed() < PATIENCE && !stop.is_cancelled() {
+            tokio::time::sleep(STEP_BACK).await;
         }
     }
 
