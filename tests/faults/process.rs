@@ -174,8 +174,16 @@ async fn reloads(rig: Rig) -> Did {
         };
         write_config(&rig.folder().join("herald.yaml"), &rig.store(), &config);
         service.signal("HUP");
-        let counted = async || service.metric(family).await;
-        let counted = until(START, async || counted().await >= number).await;
+        // By outcome: the service also looks at the file by itself, and counts that too.
+        let outcome = if number % 2 == 0 {
+            "applied"
+        } else {
+            "refused"
+        };
+        let name = format!("{family}{{outcome=\"{outcome}\"");
+        let so_far = number.div_ceil(2);
+        let counted = async || service.metric(&name).await >= so_far;
+        let counted = until(START, counted).await;
         rig.require(
             counted.is_some(),
             "I7",
