@@ -5,6 +5,7 @@
 
 mod activity;
 mod hush;
+mod pace;
 mod preview;
 mod sample;
 mod sensors;
@@ -19,7 +20,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -31,6 +31,7 @@ use crate::metrics::{AlertLabels, Metrics, Word};
 use crate::route::{Inhibitions, Lane, Route, Tree};
 use crate::store::{DestinationStep, InboxEvent, IncidentStep, Step, Store, StoreError};
 use hush::Hush;
+use pace::Pace;
 
 pub use preview::{PREVIEWED, Preview, preview};
 pub use sensors::SensorsConfig;
@@ -38,20 +39,7 @@ pub use sensors::SensorsConfig;
 /// Events taken together at most.
 const BATCH: u32 = 512;
 
-/// How long it waits for what comes right behind: a commit costs as much for one event as for many,
-/// and keeps the disk from those who wait for their answer.
-const GATHER: Duration = Duration::from_millis(3);
-
-/// While this many answers wait for the disk, the second step waits too.
-const BUSY: usize = 8;
-
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// How long it waits at a time.
-const STEP_BACK: Duration = Duration::from_millis(2);
-
-/// How long after it fell behind it stops waiting for others: it must not starve either.
-const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What decides where an alert goes. Replaced as a whole when the configuration changes.
 #[derive(Debug)]
@@ -119,19 +107,17 @@ impl Pipeline {
         let mut silences = self.store.silences_changed();
         let mut cursor = self.store.cursor().await?;
         let mut tick = self.tick().await?;
-        let mut behind = None;
+        let mut pace = Pace::default();
         loop {
             // Registered before the look at the inbox, so that no event is missed in between.
             let mut newest = *latest.borrow_and_update();
             if cursor < newest && newest.0 - cursor.0 < i64::from(BATCH) {
-                tokio::time::sleep(GATHER).await;
+                pace::gather().await;
                 newest = *latest.borrow_and_update();
             }
-            let is_behind = newest.0 - cursor.0 > i64::from(BATCH);
-            let since = behind.filter(|_| is_behind).unwrap_or_else(Instant::now);
-            behind = Some(since);
+            pace.look(newest.0 - cursor.0 > i64::from(BATCH));
             while cursor < newest && !stop.is_cancelled() {
-                self.step_back(since, &stop).await;
+                pace.step_back(&self.store, &stop).await;
                 match self.take(cursor).await? {
                     Some(next) => cursor = next,
                     None => break,
@@ -215,13 +201,6 @@ impl Pipeline {
             cursor = next;
         }
         Ok(())
-    }
-
-    /// Lets a burst be acknowledged first.
-    async fn step_back(&self, since: Instant, stop: &CancellationToken) {
-        while self.store.waiting() >= BUSY && since.elapsed() < PATIENCE && !stop.is_cancelled() {
-            tokio::time::sleep(STEP_BACK).await;
-        }
     }
 
     /// Takes one batch over; the cursor after it, or `None` when the inbox is empty.
